@@ -1,0 +1,62 @@
+import io
+import re
+
+from setuptools import find_packages, setup
+
+
+def read(path):
+    with io.open(path, encoding='utf-8') as content:
+        return content.read()
+
+
+SANDBOX = [
+    'Flask>=2.2; python_version >= "3.8"',
+    'gevent-websocket>=0.10.1; python_version >= "3.8"',
+    'pyogrio>=0.7; python_version >= "3.8"',
+    'python-engineio>=3.14,<4; python_version >= "3.8"',
+    'python-socketio>=4.6,<5; python_version >= "3.8"',
+    'shapely>=2; python_version >= "3.8"',
+]
+
+setup(
+    name='amigocloud',
+    version=re.search(r"__version__ = '(.+)'", read('amigocloud/__init__.py')).group(1),
+    description='Client for the AmigoCloud GIS platform: REST, SQL, uploads, geocoding and live events',
+    long_description=read('README.rst'),
+    long_description_content_type='text/x-rst',
+    author='AmigoCloud',
+    author_email='support@amigocloud.com',
+    url='https://github.com/amigocloud/amigocloud',
+    license='MIT',
+    packages=find_packages(include=['amigocloud', 'amigocloud.*']),
+    package_data={'amigocloud': ['py.typed', '*.pyi']},
+    python_requires='>=2.7, !=3.0.*, !=3.1.*, !=3.2.*, !=3.3.*, !=3.4.*, !=3.5.*, !=3.6.*, !=3.7.*',
+    install_requires=[
+        'requests>=2.22',
+        'six>=1.12',
+        'gevent>=1.3',
+        'socketIO-client>=0.7.2',
+    ],
+    extras_require={
+        'sandbox': SANDBOX,
+        'test': ['hypothesis', 'pytest', 'pytest-cov'],
+    },
+    classifiers=[
+        'Development Status :: 5 - Production/Stable',
+        'Intended Audience :: Developers',
+        'Intended Audience :: Science/Research',
+        'License :: OSI Approved :: MIT License',
+        'Operating System :: OS Independent',
+        'Programming Language :: Python',
+        'Programming Language :: Python :: 2.7',
+        'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3.8',
+        'Programming Language :: Python :: 3.9',
+        'Programming Language :: Python :: 3.10',
+        'Programming Language :: Python :: 3.11',
+        'Programming Language :: Python :: 3.12',
+        'Programming Language :: Python :: 3.13',
+        'Topic :: Scientific/Engineering :: GIS',
+    ],
+    keywords='amigocloud gis postgis maps geocoding',
+)
