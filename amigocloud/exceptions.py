@@ -1,0 +1,119 @@
+"""AmigoCloudError: what failed, on which URL, what the server said; never with a token in it."""
+from __future__ import absolute_import
+
+import re
+
+import requests
+import six
+from six.moves.urllib.parse import quote, quote_plus, unquote_plus
+
+#: Characters of the server's text that str(error) shows; ``error.text`` has them all.
+TEXT_LIMIT = 2000
+
+_TOKEN_PARAMETER = re.compile(r'(?i)(\btoken=)([^&\s"\'<>#]*)')
+# What a terminal would act on instead of showing it; line feeds and tabs are harmless.
+_CONTROL = re.compile(u'[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]')
+
+
+def strike_out(text, token=None):
+    """Strikes the token out of a text.
+
+    Args:
+        text (str): anything that may hold a URL with a token.
+        token (str): a token to strike out wherever it stands, not only behind ``token=``.
+
+    Returns:
+        str: the text with ``***`` in its place.
+
+    Example:
+        >>> strike_out('GET /me?token=secret&limit=2')
+        'GET /me?token=***&limit=2'
+    """
+    if token:
+        encoded = six.ensure_binary(token)
+        for spelling in (six.ensure_text(token), six.ensure_text(quote(encoded, safe='')), six.ensure_text(quote_plus(encoded))):
+            text = text.replace(spelling, u'***')
+    return _TOKEN_PARAMETER.sub(r'\1***', text)
+
+
+@six.python_2_unicode_compatible
+class AmigoCloudError(Exception):
+    """Anything that fails between a call and its answer.
+
+    Args:
+        message (str): what failed, and on which URL.
+        response (requests.Response): the server's answer, if there was one.
+
+    Attributes:
+        message (str): as given.
+        response (requests.Response): as given, or None.
+        text (str): the body of the response, or None.
+        status_code (int): the status of the response, or None.
+
+    A failed connection, a time-out or any other error of requests raises an error that is also an instance of
+    the class of requests for it, so that ``except requests.ConnectionError`` goes on working.
+    """
+
+    def __init__(self, message, response=None):
+        # Not through super(): the classes of requests that _combined mixes in would take the arguments for theirs.
+        Exception.__init__(self, *([message] if response is None else [message, response]))
+        self.message = message
+        self.response = response
+        self.text = None if response is None else _body(response)
+        self.status_code = None if response is None else response.status_code
+
+    def __str__(self):
+        if not self.text:
+            return _CONTROL.sub(u'?', six.ensure_text(self.message))
+        text = self.text[:TEXT_LIMIT]
+        if len(self.text) > TEXT_LIMIT:
+            text += u'... ({} characters in all)'.format(len(self.text))
+        return _CONTROL.sub(u'?', u'{}\n{}'.format(six.ensure_text(self.message),
+                                                   strike_out(text, _token_sent(self.response))))
+
+
+class AmigoCloudValueError(AmigoCloudError, ValueError):
+    """An argument that cannot be used; nothing was sent."""
+
+
+def failure_error(failure, message, response=None):
+    """Makes the AmigoCloudError for an exception from below.
+
+    Args:
+        failure (Exception): what requests (or the decoding of an answer) raised.
+        message (str): what failed, and on which URL.
+        response (requests.Response): the answer, if there was one.
+
+    Returns:
+        AmigoCloudError: also an instance of the failure's class.
+    """
+    return _combined(type(failure), message, response)
+
+
+def _combined(base, message, response):
+    if base not in _combinations:
+        _combinations[base] = type(str('AmigoCloudError'), (AmigoCloudError, base), {
+            '__module__': __name__,
+            '__doc__': AmigoCloudError.__doc__,
+            '__reduce__': lambda self: (_combined, (base, self.message, self.response)),
+        })
+    return _combinations[base](message, response)
+
+
+_combinations = {}
+
+
+def _body(response):
+    try:
+        # requests guesses where the server names no charset, and gets short JSON (always UTF-8) wrong.
+        if response.encoding is None:
+            return response.content.decode('utf-8', 'replace')
+        return response.text
+    except (requests.RequestException, RuntimeError):
+        # An error page that was cut: its status still says what happened.
+        return u''
+
+
+def _token_sent(response):
+    sent = _TOKEN_PARAMETER.search(response.url or '')
+    return sent and six.ensure_text(unquote_plus(str(sent.group(2))), errors='replace')
