@@ -1,0 +1,121 @@
+"""Geocoding: reads the addresses of a dataset, asks the geocoder, writes the points back."""
+from __future__ import absolute_import, print_function, unicode_literals
+
+import datetime
+import math
+import re
+import sys
+from multiprocessing.pool import ThreadPool
+
+import six
+
+from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError
+
+#: Rows of one page of addresses.
+PAGE_SIZE = 1000
+
+#: Requests in flight, and points written by one query.
+BATCH_SIZE = 30
+
+#: Seconds that one batch may take at the most; a wait without a limit cannot be interrupted on Python 2.
+BATCH_TIMEOUT = 86400
+
+_PLAIN_IDENTIFIER = re.compile(r'[A-Za-z_][A-Za-z0-9_$]*\Z')
+
+
+def geocode(get, post, project_id, dataset_id, address_field, geometry_field, components, progress=None):
+    """Geocodes the addresses of a dataset; see ``AmigoCloud.geocode_addresses``.
+
+    Args:
+        get (callable): sends a GET, as ``AmigoCloud.get`` does, from several threads at a time.
+        post (callable): sends a POST, as ``AmigoCloud.post`` does.
+        components (dict): narrows the search, such as ``{'country': 'US'}``.
+        progress (callable): ``progress(done, total)``; percentages on stderr by default.
+    """
+    for field in (address_field, geometry_field):
+        if not field or not isinstance(field, six.string_types):
+            raise AmigoCloudValueError('A field is a name, not {!r}.'.format(field))
+    if not re.match(r'\d+\Z', str(dataset_id)):
+        raise AmigoCloudValueError('dataset_id is a number, not {!r}.'.format(dataset_id))
+    sql_url = '/projects/{}/sql'.format(project_id)
+    table = 'dataset_{}'.format(dataset_id)
+    progress = progress or _print_percentage
+    start = datetime.datetime.now()
+
+    total = get('/projects/{}/datasets/{}'.format(project_id, dataset_id))['feature_count']
+    print('{} rows to process'.format(total))
+    print('Started at {:%H:%M} hrs'.format(start))
+    print('Exporting addresses...')
+    # All of them before the first is written: an UPDATE would move rows between the pages still to be read.
+    rows = list(_read_addresses(get, sql_url, table, six.ensure_text(address_field), total))
+    print('Done!')
+
+    print('Geocoding addresses...')
+    geometry_field = _identifier(six.ensure_text(geometry_field))
+    geocoded = 0
+    pool = ThreadPool(BATCH_SIZE)
+    try:
+        for offset in range(0, len(rows), BATCH_SIZE):
+            batch = rows[offset:offset + BATCH_SIZE]
+            points = pool.map_async(lambda row: _search(get, row[1], components), batch).get(BATCH_TIMEOUT)
+            found = [(amigo_id, point) for (amigo_id, _), point in zip(batch, points) if point]
+            if found:
+                post(sql_url, {'query': _update_query(table, geometry_field, found)})
+            geocoded += len(found)
+            progress(offset + len(batch), len(rows))
+    finally:
+        pool.terminate()
+    print('Done!')
+
+    finish = datetime.datetime.now()
+    answer = get(sql_url, {'query': 'SELECT count(*) FROM {} WHERE {} IS NOT NULL'.format(table, geometry_field)})
+    print('Finished at {:%H:%M} hrs'.format(finish))
+    print('Success rate: {} of {} points created'.format(answer['data'][0].get('count', geocoded), total))
+    print('Total time: {}'.format(finish - start))
+    return {'rows': len(rows), 'geocoded': geocoded, 'failed': len(rows) - geocoded,
+            'seconds': (finish - start).total_seconds()}
+
+
+def _print_percentage(done, total):
+    sys.stderr.write('\r{}%{}'.format(100 * done // total, '\n' if done == total else ''))
+    sys.stderr.flush()
+
+
+def _read_addresses(get, sql_url, table, address_field, total):
+    query = 'SELECT {}, amigo_id FROM {}'.format(_identifier(address_field), table)
+    for offset in range(0, total, PAGE_SIZE):
+        page = get(sql_url, {'query': query, 'offset': offset, 'limit': PAGE_SIZE})
+        for row in page['data']:
+            # PostgreSQL gives a plain name back in lower case.
+            yield row['amigo_id'], row.get(address_field, row.get(address_field.lower()))
+
+
+def _search(get, address, components):
+    """The (longitude, latitude) of the first match; None where there is none."""
+    if not address:
+        return None
+    try:
+        answer = get('/me/geocoder/search', {
+            'text': address, 'focus.point.lat': 0, 'focus.point.lon': 0,
+            'components': '|'.join('{}:{}'.format(*component) for component in components.items())})
+        longitude, latitude = answer['features'][0]['geometry']['coordinates'][:2]
+        point = float(longitude), float(latitude)
+    except (AmigoCloudError, LookupError, TypeError, ValueError):
+        # One address that the geocoder stumbles over must not end the run: it is counted as failed.
+        return None
+    return None if any(math.isnan(part) or math.isinf(part) for part in point) else point
+
+
+def _update_query(table, geometry_field, points):
+    values = ','.join('({}, ST_SetSRID(ST_MakePoint({!r}, {!r}), 4326))'.format(_literal(amigo_id), *point)
+                      for amigo_id, point in points)
+    return ('UPDATE {} as d SET {} = c.geom FROM (values {}) as c(amigo_id, geom) '
+            'WHERE c.amigo_id = d.amigo_id').format(table, geometry_field, values)
+
+
+def _identifier(name):
+    return name if _PLAIN_IDENTIFIER.match(name) else '"{}"'.format(name.replace('"', '""'))
+
+
+def _literal(value):
+    return "'{}'".format(value.replace("'", "''"))

@@ -1,0 +1,131 @@
+# -*- coding: utf-8 -*-
+import threading
+
+import pytest
+
+from amigocloud import AmigoCloudError
+from conftest import Answer
+
+SQL, DATASET, SEARCH = '/api/v1/projects/1/sql', '/api/v1/projects/1/datasets/2', '/api/v1/me/geocoder/search'
+
+
+def serve(wire, addresses, column='address'):
+    rows = [{'amigo_id': "id'{}".format(number), column: address} for number, address in enumerate(addresses)]
+
+    def sql(request):
+        if request.method == 'POST':
+            return {'count': 1}
+        if 'count(*)' in request.params['query']:
+            return {'data': [{'count': 5}], 'next': None}
+        offset = int(request.params['offset'])
+        return {'data': rows[offset:offset + int(request.params['limit'])], 'next': None}
+
+    def search(request):
+        number = len(request.params['text'])
+        return {'features': [{'geometry': {'coordinates': [number + 0.5, -number]}}, {'geometry': None}]}
+    wire.answers.update({DATASET: {'feature_count': len(rows)}, SQL: sql, SEARCH: search})
+
+
+def written(wire):
+    return [request.json['query'] for request in wire.requests if request.method == 'POST']
+
+
+def test_geocode(wire, client, capsys):
+    serve(wire, ["a'", 'bb'])
+    summary = client.geocode_addresses(1, 2, 'address', 'geom', country='US')
+    assert written(wire) == [
+        "UPDATE dataset_2 as d SET geom = c.geom FROM (values ('id''0', ST_SetSRID(ST_MakePoint(2.5, -2.0), 4326)),"
+        "('id''1', ST_SetSRID(ST_MakePoint(2.5, -2.0), 4326))) as c(amigo_id, geom) WHERE c.amigo_id = d.amigo_id"]
+    dataset, rows = wire.requests[:2]
+    assert dataset.path == DATASET
+    assert rows.params == {'query': 'SELECT address, amigo_id FROM dataset_2', 'offset': '0', 'limit': '1000',
+                           'token': 'secret'}
+    searches = [request.params for request in wire.requests if request.path == SEARCH]
+    assert sorted(search.pop('text') for search in searches) == ["a'", 'bb']
+    assert searches == [{'focus.point.lat': '0', 'focus.point.lon': '0', 'components': 'country:US',
+                         'token': 'secret'}] * 2
+    seconds = summary.pop('seconds')
+    assert summary == {'rows': 2, 'geocoded': 2, 'failed': 0} and seconds >= 0
+    assert wire.requests[-1].params['query'] == 'SELECT count(*) FROM dataset_2 WHERE geom IS NOT NULL'
+    out, err = capsys.readouterr()
+    assert '2 rows to process' in out and '5 of 2 points created' in out and '100%' in err
+
+
+def test_geocode__failures_are_counted(wire, client):
+    answers = {'none': {'features': []}, 'broken': Answer(b'<html>'), 'error': Answer(status=500),
+               'odd': {'features': [{'geometry': {'coordinates': ['x', 1]}}]}, 'list': [], 'cut': None,
+               'nan': {'features': [{'geometry': {'coordinates': [float('nan'), 1]}}]},
+               'good': {'features': [{'geometry': {'coordinates': [1, 2]}}]}}
+    serve(wire, sorted(answers) + [None, ''])
+    wire.answers[SEARCH] = lambda request: answers[request.params['text']]
+    summary = client.geocode_addresses(1, 2, 'address', 'geom')
+    assert (summary['rows'], summary['geocoded'], summary['failed']) == (len(answers) + 2, 1, len(answers) + 1)
+    assert len(written(wire)) == 1 and written(wire)[0].count('ST_MakePoint') == 1
+    assert all(request.params['components'] == '' for request in wire.requests if request.path == SEARCH)
+
+
+def test_geocode__empty_dataset(wire, client):
+    serve(wire, [])
+    summary = client.geocode_addresses(1, 2, 'address', 'geom')
+    assert (summary['rows'], summary['geocoded'], summary['failed']) == (0, 0, 0)
+    assert not written(wire)
+
+
+def test_geocode__pages_and_batches(wire, client):
+    serve(wire, ['x' * (number % 5 + 1) for number in range(1031)])
+    done = []
+    summary = client.geocode_addresses(1, 2, 'address', 'geom', progress=lambda *args: done.append(args))
+    assert summary['geocoded'] == 1031
+    assert [query.count('ST_MakePoint') for query in written(wire)] == [30] * 34 + [11]
+    assert done == [(min(30 * (i + 1), 1031), 1031) for i in range(35)]
+    pages = [request.params['offset'] for request in wire.requests if 'offset' in request.params]
+    assert pages == ['0', '1000']
+
+
+def test_geocode__thirty_at_a_time(wire, client):
+    serve(wire, ['x'] * 60)
+    answer = wire.answers[SEARCH]
+    counts = {'now': 0, 'most': 0}
+    lock, full = threading.Lock(), threading.Event()
+
+    def search(request):
+        with lock:
+            counts['now'] += 1
+            counts['most'] = max(counts['most'], counts['now'])
+            if counts['now'] == 30:
+                full.set()
+        full.wait(10)
+        with lock:
+            counts['now'] -= 1
+        return answer(request)
+    wire.answers[SEARCH] = search
+    client.geocode_addresses(1, 2, 'address', 'geom')
+    assert counts['most'] == 30
+
+
+def test_geocode__columns(wire, client):
+    serve(wire, ['x'], column=u'we"ird é')
+    client.geocode_addresses(1, 2, u'we"ird é', 'Geo m')
+    assert wire.requests[1].params['query'] == u'SELECT "we""ird é", amigo_id FROM dataset_2'
+    assert 'SET "Geo m" = c.geom' in written(wire)[0]
+
+
+def test_geocode__column_in_upper_case(wire, client):
+    serve(wire, ['x'], column='address')
+    assert client.geocode_addresses(1, 2, 'Address', 'geom')['geocoded'] == 1
+    assert wire.requests[1].params['query'] == 'SELECT Address, amigo_id FROM dataset_2'
+
+
+@pytest.mark.parametrize('arguments', [(1, '2; DROP', 'a', 'g'), (1, 2, '', 'g'), (1, 2, 'a', None), (1, None, 'a', 'g')])
+def test_geocode__bad_input(wire, client, arguments):
+    with pytest.raises(AmigoCloudError):
+        client.geocode_addresses(*arguments)
+    assert not wire.requests
+
+
+def test_geocode__writing_fails(wire, client):
+    serve(wire, ['x'])
+    answer = wire.answers[SQL]
+    wire.answers[SQL] = lambda request: Answer(status=403) if request.method == 'POST' else answer(request)
+    with pytest.raises(AmigoCloudError, match='403'):
+        client.geocode_addresses(1, 2, 'address', 'geom')

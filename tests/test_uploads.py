@@ -1,0 +1,238 @@
+# -*- coding: utf-8 -*-
+import hashlib
+import io
+import os
+import re
+
+import pytest
+import six
+
+from amigocloud import AmigoCloudError
+from amigocloud.amigocloud import CHUNK_SIZE, MAX_SIZE_SIMPLE_UPLOAD
+from amigocloud.multipart import Multipart
+from conftest import Answer
+
+CONTENT = bytes(bytearray(range(256))) * 4
+SIMPLE, CHUNKED, COMPLETE = ['/api/v1/s/' + name for name in ('upload', 'chunked_upload', 'chunked_upload/complete')]
+URLS = '/s/upload', '/s/chunked_upload'
+
+
+@pytest.fixture(autouse=True)
+def upload_answers(wire):
+    wire.answers[CHUNKED] = {'upload_id': 'U1', 'offset': 0, 'expires': ''}
+    wire.answers[SIMPLE] = wire.answers[COMPLETE] = {'job': 'J'}
+
+
+def read_multipart(request):
+    """The form fields in their order, and the name and bytes of the file, which stands last."""
+    boundary = request.headers['content-type'].split('boundary=')[1].encode('ascii')
+    parts = request.body.split(b'--' + boundary)
+    assert parts[0] == b'' and parts[-1] == b'--\r\n'
+    fields = []
+    for part in parts[1:-1]:
+        header, content = part[2:-2].split(b'\r\n\r\n', 1)
+        name = re.match(br'Content-Disposition: form-data; name="([^"]*)"(?:; filename="([^"]*)")?\Z', header)
+        fields.append(name.groups() + (content,))
+    assert fields[-1][0] == b'datafile'
+    return [(name.decode(), content.decode('utf-8')) for name, _, content in fields[:-1]], fields[-1][1], fields[-1][2]
+
+
+def test_constants():
+    assert (CHUNK_SIZE, MAX_SIZE_SIMPLE_UPLOAD) == (100000, 8000000)
+
+
+class Path(object):
+    def __init__(self, path):
+        self.path = path
+
+    def __fspath__(self):
+        return self.path
+
+
+@pytest.mark.parametrize('as_given', [six.text_type, str, Path, lambda path: io.open(path, 'rb'),
+                                      lambda path: io.open(path, 'rb', buffering=0)])
+def test_simple(wire, client, text, as_given):
+    answer = client.upload_file(*URLS, file_obj=as_given(text(CONTENT)), extra_data={'a': 1, 'n': None})
+    assert answer == {'job': 'J'}
+    request, = wire.requests
+    assert (request.method, request.target) == ('POST', SIMPLE + '?token=secret')
+    assert read_multipart(request) == ([('a', '1')], b'data.csv', CONTENT)
+    assert request.headers['content-length'] == str(len(request.body))
+
+
+def test_simple__same_bytes_as_requests(wire, client, text):
+    client.upload_file(*URLS, file_obj=text(CONTENT), extra_data={'a': u'é', 'b': ['x', 'y']})
+    client.post('/s/upload', {'a': u'é', 'b': ['x', 'y']}, files={'datafile': ('data.csv', CONTENT)})
+    ours, theirs = [re.sub(b'[0-9a-f]{32}', b'', request.body) for request in wire.requests]
+    assert ours == theirs
+
+
+def test_file_object__from_its_start_and_left_open(wire, client):
+    content = io.BytesIO(CONTENT)
+    content.seek(100)
+    for force_chunked in (False, True):
+        client.upload_file(*URLS, file_obj=content, force_chunked=force_chunked)
+    assert not content.closed
+    assert read_multipart(wire.requests[0]) == ([], b'datafile', CONTENT)
+    assert read_multipart(wire.requests[1]) == ([], b'datafile', CONTENT)
+
+
+@pytest.mark.parametrize('size, simple', [(0, True), (1, True), (7999999, True), (8000000, False)])
+def test_size_decides(wire, client, text, size, simple):
+    path = text(b'')
+    with io.open(path, 'wb') as content:
+        content.truncate(size)
+    client.upload_file(*URLS, file_obj=path, chunk_size=4000000)
+    assert [request.path for request in wire.requests] == ([SIMPLE] if simple else [CHUNKED, CHUNKED, COMPLETE])
+
+
+@pytest.mark.parametrize('urls, force_chunked', [(URLS, True), ((None, '/s/chunked_upload'), False),
+                                                 ((None, '/s/chunked_upload'), True)])
+def test_chunks(wire, client, text, urls, force_chunked):
+    answer = client.upload_file(urls[0], urls[1], text(CONTENT), 400, force_chunked, {'a': 1})
+    assert answer == {'job': 'J'}
+    chunks, completion = wire.requests[:-1], wire.requests[-1]
+    assert [chunk.headers['content-range'] for chunk in chunks] == [
+        'bytes 0-399/1024', 'bytes 400-799/1024', 'bytes 800-1023/1024']
+    assert [read_multipart(chunk)[:2] for chunk in chunks] == [
+        ([], b'data.csv'), ([('upload_id', 'U1')], b'data.csv'), ([('upload_id', 'U1')], b'data.csv')]
+    assert b''.join(read_multipart(chunk)[2] for chunk in chunks) == CONTENT
+    assert completion.path == COMPLETE and completion.headers['content-type'] == 'application/json'
+    assert completion.json == {'upload_id': 'U1', 'md5': hashlib.md5(CONTENT).hexdigest(), 'a': 1}
+
+
+def test_chunks__slash_at_the_end(wire, client, text):
+    wire.answers[CHUNKED + '/'] = wire.answers[CHUNKED]
+    client.upload_file('', '/s/chunked_upload/', text(CONTENT))
+    assert [request.path for request in wire.requests] == [CHUNKED + '/', COMPLETE]
+
+
+def test_chunks__empty_file(wire, client, text):
+    client.upload_file(*URLS, file_obj=text(b''), force_chunked=True)
+    chunk, completion = wire.requests
+    assert chunk.headers['content-range'] == 'bytes 0--1/0' and read_multipart(chunk) == ([], b'data.csv', b'')
+    assert completion.json == {'upload_id': 'U1', 'md5': hashlib.md5(b'').hexdigest()}
+
+
+def test_chunks__whole_number(wire, client, text):
+    client.upload_file(*URLS, file_obj=text(CONTENT), chunk_size=512, force_chunked=True)
+    assert [request.path for request in wire.requests] == [CHUNKED, CHUNKED, COMPLETE]
+
+
+def test_chunks__short_reads(wire, client):
+    class Slow(io.BytesIO):
+        def read(self, size=-1):
+            return io.BytesIO.read(self, min(size, 100) if size > 0 else size)
+    client.upload_file(*URLS, file_obj=Slow(CONTENT), chunk_size=400, force_chunked=True)
+    assert b''.join(read_multipart(chunk)[2] for chunk in wire.requests[:-1]) == CONTENT
+
+
+def test_chunks__query_of_the_url(wire, client, text):
+    client.upload_file(None, wire.url + CHUNKED + '?token=other&b=2', text(CONTENT))
+    assert [request.target for request in wire.requests] == [
+        CHUNKED + '?token=other&b=2', COMPLETE + '?token=other&b=2']
+
+
+@pytest.mark.parametrize('answer', [{}, [], {'upload_id': None}, Answer(b'moved', 301, {'Location': CHUNKED + '/'})])
+def test_chunks__no_upload_id(wire, client, text, answer):
+    wire.answers[CHUNKED] = answer
+    with pytest.raises(AmigoCloudError):
+        client.upload_file(None, '/s/chunked_upload', text(CONTENT), 400)
+    assert COMPLETE not in [request.path for request in wire.requests]
+
+
+@pytest.mark.parametrize('force_chunked', [False, True])
+@pytest.mark.parametrize('size, match', [(500, 'shr|changed'), (2000, 'gr[oe]w|changed')])
+def test_file_changes_its_size(wire, client, text, force_chunked, size, match):
+    path = text(CONTENT)
+    content = io.open(path, 'rb', buffering=0)
+
+    class Changing(object):
+        def __init__(self):
+            self.seek, self.tell = content.seek, content.tell
+
+        def read(self, count=-1):
+            if count > 0 and os.path.getsize(path) == len(CONTENT):
+                with io.open(path, 'r+b') as other:
+                    other.truncate(size)
+            return content.read(count)
+    with pytest.raises(AmigoCloudError, match=match):
+        client.upload_file(*URLS, file_obj=Changing(), chunk_size=400, force_chunked=force_chunked)
+    assert COMPLETE not in [request.path for request in wire.requests]
+    assert force_chunked or not any(request.body.endswith(b'--\r\n') for request in wire.requests)
+    content.close()
+
+
+def test_bad_input__no_such_file(wire, client, tmpdir):
+    for path in (str(tmpdir), str(tmpdir.join('none'))):
+        with pytest.raises(EnvironmentError):
+            client.upload_file(*URLS, file_obj=path)
+    assert not wire.requests
+
+
+def test_bad_input__not_a_binary_file(wire, client, text):
+    reading, writing = os.pipe()
+    with io.open(reading, 'rb') as pipe, io.open(text(b'abc'), encoding='ascii') as text_file:
+        for file_obj in (pipe, text_file, io.StringIO(u'abc'), None, 5, b''.join):
+            with pytest.raises(AmigoCloudError, match='neither a path nor|gives text'):
+                client.upload_file(*URLS, file_obj=file_obj)
+    os.close(writing)
+    assert not wire.requests
+
+
+@pytest.mark.parametrize('chunk_size', [0, -1, 1.5, '5', None, True])
+def test_bad_input__chunk_size(wire, client, text, chunk_size):
+    with pytest.raises(AmigoCloudError, match='chunk_size'):
+        client.upload_file(*URLS, file_obj=text(CONTENT), chunk_size=chunk_size)
+    assert not wire.requests
+
+
+def test_bad_input__no_url(wire, client, text):
+    with pytest.raises(AmigoCloudError, match='URL'):
+        client.upload_file(None, None, text(CONTENT))
+    assert not wire.requests
+
+
+def test_datafile(wire, client, text):
+    wire.answers['/api/v1/projects/9/'] = {'id': 9}
+    client.upload_datafile(5, 6, text(CONTENT))
+    client.authenticate('project', '/projects/9')
+    client.upload_datafile(5, 6, text(CONTENT))
+    wire.answers['/api/v1/users/5/projects/6/datasets/chunked_upload'] = {'upload_id': 'U1'}
+    client.upload_datafile(5, 6, text(CONTENT), 1000, True)
+    datasets = '/api/v1/users/5/projects/6/datasets/'
+    assert [request.path for request in wire.requests if 'datasets' in request.path] == [
+        datasets + name for name in ('upload', 'upload', 'chunked_upload', 'chunked_upload', 'chunked_upload/complete')]
+
+
+def test_gallery_photo(wire, client, text):
+    client.upload_gallery_photo(3, 'f00', text(CONTENT, u'bürger.jpg'))
+    client.upload_gallery_photo(3, 'f00', io.open(text(CONTENT), 'rb'), metadata={'k': 'v'})
+    assert [request.path for request in wire.requests] == ['/api/v1/related_tables/3/upload'] * 2
+    first, second = [read_multipart(request) for request in wire.requests]
+    assert first[0] == [('source_amigo_id', 'f00'), ('filename', u'bürger.jpg')] and first[2] == CONTENT
+    assert sorted(second[0]) == [('filename', 'data.csv'), ('k', 'v'), ('source_amigo_id', 'f00')]
+
+
+def test_gallery_photo__chunks(wire, client, text):
+    wire.answers['/api/v1/related_tables/3/chunked_upload'] = {'upload_id': 'U1'}
+    client.upload_gallery_photo(3, 'f00', text(CONTENT), force_chunked=True, metadata={'k': 1})
+    assert wire.requests[1].path == '/api/v1/related_tables/3/chunked_upload/complete'
+    assert wire.requests[1].json == {'source_amigo_id': 'f00', 'filename': 'data.csv', 'k': 1, 'upload_id': 'U1',
+                                     'md5': hashlib.md5(CONTENT).hexdigest()}
+
+
+@pytest.mark.parametrize('file_obj', [io.BytesIO(b'abc'), None, 5])
+def test_gallery_photo__no_name(wire, client, file_obj):
+    with pytest.raises(AmigoCloudError, match='name'):
+        client.upload_gallery_photo(3, 'f00', file_obj)
+    assert not wire.requests
+
+
+@pytest.mark.parametrize('size', [1, 7, 100, 10000])
+def test_multipart(size):
+    body = Multipart({'a': 'b'}, 'n', io.BytesIO(CONTENT), len(CONTENT))
+    whole = b''.join(body)
+    assert len(whole) == len(body) == body.tell() and CONTENT in whole
+    body.seek(0)
+    assert b''.join(iter(lambda: body.read(size), b'')) == whole
