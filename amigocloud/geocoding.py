@@ -2,7 +2,7 @@
 from __future__ import absolute_import, print_function, unicode_literals
 
 import datetime
-import math
+import json
 import re
 import sys
 from multiprocessing.pool import ThreadPool
@@ -91,7 +91,7 @@ def _read_addresses(get, sql_url, table, address_field, total):
 
 
 def _search(get, address, components):
-    """The (longitude, latitude) of the first match; None where there is none."""
+    """The longitude and latitude of the first match, as SQL; None where there is none."""
     if not address:
         return None
     try:
@@ -99,15 +99,21 @@ def _search(get, address, components):
             'text': address, 'focus.point.lat': 0, 'focus.point.lon': 0,
             'components': '|'.join('{}:{}'.format(*component) for component in components.items())})
         longitude, latitude = answer['features'][0]['geometry']['coordinates'][:2]
-        point = float(longitude), float(latitude)
+        return _number(longitude), _number(latitude)
     except (AmigoCloudError, LookupError, TypeError, ValueError):
         # One address that the geocoder stumbles over must not end the run: it is counted as failed.
         return None
-    return None if any(math.isnan(part) or math.isinf(part) for part in point) else point
+
+
+def _number(value):
+    """A coordinate as it stands in SQL; what is no number (a text, null, NaN) raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, six.integer_types + (float,)):
+        raise ValueError(value)
+    return json.dumps(value, allow_nan=False)
 
 
 def _update_query(table, geometry_field, points):
-    values = ','.join('({}, ST_SetSRID(ST_MakePoint({!r}, {!r}), 4326))'.format(_literal(amigo_id), *point)
+    values = ','.join('({}, ST_SetSRID(ST_MakePoint({}, {}), 4326))'.format(_literal(amigo_id), *point)
                       for amigo_id, point in points)
     return ('UPDATE {} as d SET {} = c.geom FROM (values {}) as c(amigo_id, geom) '
             'WHERE c.amigo_id = d.amigo_id').format(table, geometry_field, values)

@@ -34,8 +34,8 @@ def test_geocode(wire, client, capsys):
     serve(wire, ["a'", 'bb'])
     summary = client.geocode_addresses(1, 2, 'address', 'geom', country='US')
     assert written(wire) == [
-        "UPDATE dataset_2 as d SET geom = c.geom FROM (values ('id''0', ST_SetSRID(ST_MakePoint(2.5, -2.0), 4326)),"
-        "('id''1', ST_SetSRID(ST_MakePoint(2.5, -2.0), 4326))) as c(amigo_id, geom) WHERE c.amigo_id = d.amigo_id"]
+        "UPDATE dataset_2 as d SET geom = c.geom FROM (values ('id''0', ST_SetSRID(ST_MakePoint(2.5, -2), 4326)),"
+        "('id''1', ST_SetSRID(ST_MakePoint(2.5, -2), 4326))) as c(amigo_id, geom) WHERE c.amigo_id = d.amigo_id"]
     dataset, rows = wire.requests[:2]
     assert dataset.path == DATASET
     assert rows.params == {'query': 'SELECT address, amigo_id FROM dataset_2', 'offset': '0', 'limit': '1000',
@@ -53,6 +53,7 @@ def test_geocode(wire, client, capsys):
 
 def test_geocode__failures_are_counted(wire, client):
     answers = {'none': {'features': []}, 'broken': Answer(b'<html>'), 'error': Answer(status=500),
+               'null': {'features': [{'geometry': {'coordinates': [None, True]}}]},
                'odd': {'features': [{'geometry': {'coordinates': ['x', 1]}}]}, 'list': [], 'cut': None,
                'nan': {'features': [{'geometry': {'coordinates': [float('nan'), 1]}}]},
                'good': {'features': [{'geometry': {'coordinates': [1, 2]}}]}}

@@ -1,0 +1,69 @@
+"""Who may import whom, what is exported, and what ``import amigocloud`` loads."""
+import ast
+import io
+import os
+import subprocess
+import sys
+
+import amigocloud
+from amigocloud import amigocloud as old_path
+
+FOLDER = os.path.dirname(amigocloud.__file__)
+
+#: From the top down: a module imports only what stands behind it.
+LAYERS = ['amigocloud', 'client', 'geocoding', 'realtime', 'connection', 'uploads', 'multipart', 'cursor', 'transport',
+          'urls', 'exceptions']
+
+LOADS = """
+import sys
+before = set(sys.modules)
+import requests
+import amigocloud
+{}
+print(' '.join(sorted(name for name in sys.modules if name.split('.')[0] in (
+    'gevent', 'socketIO_client', 'websocket', 'pandas', 'numpy', 'shapely', 'flask') or '.sandbox' in name)))
+"""
+
+
+def source(module):
+    with io.open(os.path.join(FOLDER, module + '.py'), 'rb') as code:
+        return code.read()
+
+
+def imported(module):
+    for node in ast.walk(ast.parse(source(module))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split('.')[0] == 'amigocloud':
+            inside = node.module.split('.')[1:]
+            for name in inside or [alias.name for alias in node.names]:
+                yield name
+
+
+def test_layers():
+    modules = sorted(name[:-3] for name in os.listdir(FOLDER) if name.endswith('.py') and name != '__init__.py')
+    assert modules == sorted(LAYERS)
+    for place, module in enumerate(LAYERS):
+        assert set(imported(module)) <= set(LAYERS[place + 1:]), module
+
+
+def test_socketio_client_is_named_once():
+    assert [module for module in LAYERS if b'import socketIO_client' in source(module)
+            or b'from socketIO_client' in source(module)] == ['connection']
+
+
+def test_exports():
+    assert amigocloud.__all__ == ['AmigoCloud', 'AmigoCloudError', 'Cursor']
+    assert old_path.AmigoCloud is amigocloud.AmigoCloud
+    assert old_path.AmigoCloudIterator is amigocloud.Cursor
+    assert all(hasattr(old_path, name) for name in old_path.__all__)
+
+
+def loaded_by(statement):
+    return subprocess.check_output([sys.executable, '-c', LOADS.format(statement)]).decode().split()
+
+
+def test_import_loads_what_it_needs():
+    assert loaded_by('') == []
+
+
+def test_rest_needs_no_websockets():
+    assert loaded_by('amigocloud.AmigoCloud(use_websockets=False).build_url("x")') == []
