@@ -353,7 +353,7 @@ class AmigoCloud(object):
         """Has a function called for each event of a name, while ``start_listening`` runs.
 
         Args:
-            event_name (str): such as ``realtime``; ``connect``, ``disconnect`` and ``reconnect`` tell of the connection.
+            event_name (str): such as ``realtime``; ``connect``, ``disconnect``, ``reconnect`` tell of the connection.
             callback (callable): takes one dict.
 
         Raises:

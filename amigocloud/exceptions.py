@@ -31,8 +31,8 @@ def strike_out(text, token=None):
     """
     if token:
         encoded = six.ensure_binary(token)
-        for spelling in (six.ensure_text(token), six.ensure_text(quote(encoded, safe='')), six.ensure_text(quote_plus(encoded))):
-            text = text.replace(spelling, u'***')
+        for spelling in (encoded, quote(encoded, safe=''), quote_plus(encoded)):
+            text = text.replace(six.ensure_text(spelling), u'***')
     return _TOKEN_PARAMETER.sub(r'\1***', text)
 
 

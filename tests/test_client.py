@@ -11,10 +11,10 @@ import weakref
 import pytest
 import requests
 import six
+from conftest import Answer
 
 from amigocloud import AmigoCloud, AmigoCloudError
 from amigocloud.amigocloud import BASE_URL
-from conftest import Answer
 
 METHODS = ['get', 'post', 'put', 'patch', 'delete']
 WRITING = METHODS[1:]

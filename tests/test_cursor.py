@@ -1,11 +1,11 @@
 import pytest
+from conftest import Answer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from amigocloud import Cursor
 from amigocloud.amigocloud import AmigoCloudIterator
 from amigocloud.exceptions import AmigoCloudError
-from conftest import Answer
 
 
 def serve_pages(wire, pages, rows='results', **members):

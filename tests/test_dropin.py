@@ -1,4 +1,4 @@
-"""1.2.5 and this library make the same calls to a recording server; what went over the wire and came back is compared."""
+"""1.2.5 and this library make the same calls to a recording server; what they sent and what they gave is compared."""
 import json
 import os
 import re
@@ -7,7 +7,6 @@ import sys
 import threading
 
 import pytest
-
 from conftest import Answer, Wire
 
 HERE = os.path.dirname(os.path.abspath(__file__))

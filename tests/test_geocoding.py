@@ -2,9 +2,9 @@
 import threading
 
 import pytest
+from conftest import Answer
 
 from amigocloud import AmigoCloudError
-from conftest import Answer
 
 SQL, DATASET, SEARCH = '/api/v1/projects/1/sql', '/api/v1/projects/1/datasets/2', '/api/v1/me/geocoder/search'
 
@@ -117,7 +117,8 @@ def test_geocode__column_in_upper_case(wire, client):
     assert wire.requests[1].params['query'] == 'SELECT Address, amigo_id FROM dataset_2'
 
 
-@pytest.mark.parametrize('arguments', [(1, '2; DROP', 'a', 'g'), (1, 2, '', 'g'), (1, 2, 'a', None), (1, None, 'a', 'g')])
+@pytest.mark.parametrize('arguments', [
+    (1, '2; DROP', 'a', 'g'), (1, 2, '', 'g'), (1, 2, 'a', None), (1, None, 'a', 'g')])
 def test_geocode__bad_input(wire, client, arguments):
     with pytest.raises(AmigoCloudError):
         client.geocode_addresses(*arguments)

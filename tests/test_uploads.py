@@ -6,11 +6,11 @@ import re
 
 import pytest
 import six
+from conftest import Answer
 
 from amigocloud import AmigoCloudError
 from amigocloud.amigocloud import CHUNK_SIZE, MAX_SIZE_SIMPLE_UPLOAD
 from amigocloud.multipart import Multipart
-from conftest import Answer
 
 CONTENT = bytes(bytearray(range(256))) * 4
 SIMPLE, CHUNKED, COMPLETE = ['/api/v1/s/' + name for name in ('upload', 'chunked_upload', 'chunked_upload/complete')]

@@ -1,0 +1,139 @@
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+import requests
+
+from amigocloud.cursor import Cursor
+from amigocloud.realtime import Realtime
+from amigocloud.uploads import FileLike
+
+BASE_URL: str
+
+Timeout = float | tuple[float | None, float | None] | None
+
+class AmigoCloud:
+    base_url: str
+    api_url: str
+    socketio: Realtime | None
+    amigosocket: Realtime | None
+    def __init__(
+        self,
+        token: str | None = None,
+        project_url: str | None = None,
+        base_url: str = 'https://app.amigocloud.com',
+        use_websockets: bool = True,
+        websocket_port: int | None = None,
+        session: requests.Session | None = None,
+        timeout: Timeout = (10, 300),
+    ) -> None: ...
+    @classmethod
+    def from_env(cls, **kwargs: Any) -> AmigoCloud: ...
+    def authenticate(self, token: str, project_url: str | None = None) -> None: ...
+    def logout(self) -> None: ...
+    def build_url(self, url: str) -> str: ...
+    def check_for_errors(self, response: requests.Response) -> None: ...
+    def get(
+        self,
+        url: str,
+        params: Mapping[str, Any] | None = None,
+        raw: bool = False,
+        stream: bool = False,
+        **request_kwargs: Any,
+    ) -> Any: ...
+    def post(
+        self,
+        url: str,
+        data: Any = None,
+        files: Any = None,
+        headers: Mapping[str, str] | None = None,
+        raw: bool = False,
+        send_as_json: bool = True,
+        content_type: str | None = None,
+        **request_kwargs: Any,
+    ) -> Any: ...
+    def put(
+        self,
+        url: str,
+        data: Any = None,
+        files: Any = None,
+        headers: Mapping[str, str] | None = None,
+        raw: bool = False,
+        send_as_json: bool = True,
+        content_type: str | None = None,
+        **request_kwargs: Any,
+    ) -> Any: ...
+    def patch(
+        self,
+        url: str,
+        data: Any = None,
+        files: Any = None,
+        headers: Mapping[str, str] | None = None,
+        raw: bool = False,
+        send_as_json: bool = True,
+        content_type: str | None = None,
+        **request_kwargs: Any,
+    ) -> Any: ...
+    def delete(
+        self,
+        url: str,
+        data: Any = None,
+        files: Any = None,
+        headers: Mapping[str, str] | None = None,
+        raw: bool = False,
+        send_as_json: bool = True,
+        content_type: str | None = None,
+        **request_kwargs: Any,
+    ) -> Any: ...
+    def get_cursor(self, url: str, params: Mapping[str, Any] | None = None, **request_kwargs: Any) -> Cursor: ...
+    def upload_file(
+        self,
+        simple_upload_url: str | None,
+        chunked_upload_url: str | None,
+        file_obj: FileLike,
+        chunk_size: int = 100000,
+        force_chunked: bool = False,
+        extra_data: Mapping[str, Any] | None = None,
+    ) -> Any: ...
+    def upload_datafile(
+        self,
+        project_owner: int | str,
+        project_id: int | str,
+        file_obj: FileLike,
+        chunk_size: int = 100000,
+        force_chunked: bool = False,
+    ) -> Any: ...
+    def upload_gallery_photo(
+        self,
+        gallery_id: int | str,
+        source_amigo_id: str,
+        file_obj: FileLike,
+        chunk_size: int = 100000,
+        force_chunked: bool = False,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Any: ...
+    def geocode_addresses(
+        self,
+        project_id: int | str,
+        dataset_id: int | str,
+        address_field: str,
+        geometry_field: str,
+        progress: Callable[[int, int], object] | None = None,
+        **extra_params: str,
+    ) -> dict[str, Any]: ...
+    def listen_user_events(self) -> None: ...
+    def listen_dataset_events(self, owner_id: int | str, project_id: int | str, dataset_id: int | str) -> None: ...
+    def add_callback(self, event_name: str, callback: Callable[[Any], object]) -> None: ...
+    def start_listening(self, seconds: float | None = None) -> None: ...
+    def stop_listening(self) -> None: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> AmigoCloud: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+    def __del__(self) -> None: ...
+    def __getstate__(self) -> dict[str, Any]: ...
+    def __setstate__(self, state: dict[str, Any]) -> None: ...

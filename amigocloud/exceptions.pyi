@@ -1,0 +1,19 @@
+from typing import Any
+
+import requests
+
+TEXT_LIMIT: int
+
+class AmigoCloudError(Exception):
+    message: str
+    response: requests.Response | None
+    text: str | None
+    status_code: int | None
+    def __init__(self, message: str, response: requests.Response | None = None) -> None: ...
+
+class AmigoCloudValueError(AmigoCloudError, ValueError): ...
+
+def failure_error(
+    failure: BaseException, message: str, response: requests.Response | None = None
+) -> AmigoCloudError: ...
+def strike_out(text: str, token: str | None = None) -> str: ...

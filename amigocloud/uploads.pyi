@@ -1,0 +1,19 @@
+import os
+from collections.abc import Callable, Mapping
+from typing import IO, Any
+
+CHUNK_SIZE: int
+MAX_SIZE_SIMPLE_UPLOAD: int
+
+FileLike = str | os.PathLike[str] | IO[bytes]
+
+def upload(
+    post: Callable[..., Any],
+    simple_url: str | None,
+    chunked_url: str | None,
+    file_obj: FileLike,
+    chunk_size: int,
+    force_chunked: bool,
+    extra_data: Mapping[str, Any] | None,
+) -> Any: ...
+def base_name(file_obj: FileLike) -> str | None: ...
