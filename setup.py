@@ -10,7 +10,8 @@ def read(path):
 
 
 SANDBOX = [
-    'Flask>=2.2; python_version >= "3.8"',
+    'Flask>=3.0; python_version >= "3.8"',
+    'gevent>=21.12; python_version >= "3.8"',
     'gevent-websocket>=0.10.1; python_version >= "3.8"',
     'pyogrio>=0.7; python_version >= "3.8"',
     'python-engineio>=3.14,<4; python_version >= "3.8"',
@@ -32,7 +33,7 @@ setup(
     package_data={'amigocloud': ['py.typed', '*.pyi']},
     python_requires='>=2.7, !=3.0.*, !=3.1.*, !=3.2.*, !=3.3.*, !=3.4.*, !=3.5.*, !=3.6.*, !=3.7.*',
     install_requires=[
-        'requests>=2.22',
+        'requests>=2.25',
         'six>=1.12',
         'gevent>=1.3',
         'socketIO-client>=0.7.2',
