@@ -37,6 +37,9 @@ class AmigoCloud(object):
             cookies from then on. By default the client makes its own.
         timeout (float or tuple): seconds to connect and seconds between two bytes of an answer, for calls that
             name none. Defaults to (10, 300).
+        retries (int): how often a request is sent again: one that did not reach the service, one that may be repeated
+            (GET, PUT, DELETE) and was not answered, or what the service asks to send later. Not with a session of
+            your own, whose adapters decide. Defaults to 3.
 
     Attributes:
         base_url (str): as given, without a trailing slash.
@@ -53,11 +56,11 @@ class AmigoCloud(object):
     """
 
     def __init__(self, token=None, project_url=None, base_url=BASE_URL, use_websockets=True, websocket_port=None,
-                 session=None, timeout=transport.DEFAULT_TIMEOUT):
+                 session=None, timeout=transport.DEFAULT_TIMEOUT, retries=transport.DEFAULT_RETRIES):
         self.base_url = base_url[:-1] if base_url.endswith('/') else base_url
         self.api_url = self.base_url + _API_PATH
         self._settings = {'use_websockets': use_websockets and not project_url, 'websocket_port': websocket_port,
-                          'session': session, 'timeout': timeout}
+                          'session': session, 'timeout': timeout, 'retries': retries}
         self._connect()
         self.logout()
         if token:
@@ -412,7 +415,8 @@ class AmigoCloud(object):
         self._connect()
 
     def _connect(self):
-        self._transport = transport.Transport(self.base_url, self._settings['session'], self._settings['timeout'])
+        self._transport = transport.Transport(self.base_url, self._settings['session'], self._settings['timeout'],
+                                              self._settings['retries'])
         self.socketio = None
         if self._settings['use_websockets']:
             self.socketio = Realtime(self.base_url, _weak_get(self), self._settings['websocket_port'])

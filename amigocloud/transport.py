@@ -1,20 +1,21 @@
 """The one seam to HTTP: the Session, its time-outs, where the token goes, and what becomes of an answer."""
 from __future__ import absolute_import
 
+import logging
+import os
+import time
+
 import requests
 import six
-from requests.adapters import HTTPAdapter
 from six.moves.http_cookiejar import DefaultCookiePolicy
 from urllib3.exceptions import HTTPError
 
 from amigocloud import urls
-from amigocloud.exceptions import AmigoCloudError, failure_error, strike_out
+from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError, failure_error, strike_out
+from amigocloud.retrying import DEFAULT_RETRIES, REPEATABLE, Adapter, backoff
 
 #: Seconds to connect, and seconds between two bytes of the answer.
 DEFAULT_TIMEOUT = (10, 300)
-
-#: Connections kept open to one host: enough for the 30 requests that geocoding has in flight.
-POOL_SIZE = 32
 
 _REQUEST_ARGUMENTS = ('headers', 'files', 'data', 'json', 'params', 'auth', 'cookies', 'hooks')
 
@@ -26,13 +27,17 @@ class Transport(object):
         base_url (str): the base URL of the service; its origin is where the token may go.
         session (requests.Session): the caller's own; it stores no more cookies from now on.
         timeout (float or tuple): seconds, as requests takes them, for calls that name none.
+        retries (int): tries after the first one; see ``retrying``. A session of the caller's keeps its own adapters.
     """
 
-    def __init__(self, base_url, session=None, timeout=DEFAULT_TIMEOUT):
+    def __init__(self, base_url, session=None, timeout=DEFAULT_TIMEOUT, retries=DEFAULT_RETRIES):
+        if isinstance(retries, bool) or not isinstance(retries, six.integer_types) or retries < 0:
+            raise AmigoCloudValueError('retries is a number from 0, not {!r}.'.format(retries))
         self._base_url = urls.normalize(base_url)
-        self._session = session or _make_session()
+        self._session = session or _make_session(retries)
         self._session.cookies.set_policy(_StoreNothing())
-        self._timeout = timeout
+        self._timeout, self._retries = timeout, retries
+        self._process = os.getpid()
 
     def request(self, method, url, token, raw=False, stream=False, **request_kwargs):
         """Sends one request and gives the value of its answer.
@@ -52,22 +57,40 @@ class Transport(object):
             AmigoCloudError: no answer, one with a status of 400 or more, or one that is not JSON.
         """
         try:
-            response = self._send(method, url, token, request_kwargs)
-            check_for_errors(response)
-            if stream:
-                return response
-            if raw or not response.content:
-                return response.content
+            response = self._send_and_read(method, url, token, stream, request_kwargs)
         except (requests.RequestException, HTTPError, UnicodeError) as failure:
             _strike_out_all(failure, token)
-            message = u'{} {} failed: {}'.format(method, url, six.ensure_text(str(failure), errors='replace'))
+            message = u'{} {} failed{}: {}'.format(method, url, _after_tries(_tries_of(failure)),
+                                                   six.ensure_text(str(failure), errors='replace'))
             six.raise_from(failure_error(failure, strike_out(message, token),
                                          getattr(failure, 'response', None)), failure)
+        check_for_errors(response)
+        if stream:
+            return response
+        if raw or not response.content:
+            return response.content
         return _decode(response)
 
     def close(self):
         """Closes the kept-alive connections."""
         self._session.close()
+
+    def _send_and_read(self, method, url, token, stream, request_kwargs):
+        """The response, its body read unless stream; one that is cut is asked for again, which urllib3 does not do."""
+        cuts = 0
+        while True:
+            response = self._send(method, url, token, dict(request_kwargs))
+            if stream or response.status_code >= 400:
+                return response
+            try:
+                response.content
+                return response
+            except (requests.exceptions.ChunkedEncodingError, requests.ConnectionError) as cut:
+                cuts += 1
+                cut.tries = cuts
+                if method not in REPEATABLE or cuts > self._retries:
+                    raise
+            time.sleep(backoff(cuts))
 
     def _send(self, method, url, token, request_kwargs):
         request = requests.Request(method, url, **{
@@ -78,6 +101,10 @@ class Transport(object):
                        (('proxies', {}), ('stream', True), ('verify', None), ('cert', None))]
         if request_kwargs:
             raise TypeError('{} takes no {}'.format(method.lower(), ', '.join(sorted(request_kwargs))))
+        if self._process != os.getpid():
+            # The connections are those of the process that this one was forked from.
+            self._process = os.getpid()
+            self._session.close()
         prepared = self._session.prepare_request(request)
         # Nor may an answer on the way hand one to the request that follows it.
         prepared._cookies.set_policy(_StoreNothing())
@@ -110,9 +137,20 @@ def check_for_errors(response):
         AmigoCloudError: with the response; its text says what the server said.
     """
     if response.status_code >= 400:
-        raise AmigoCloudError(u'{} {} Error: {} for url: {}'.format(
+        tries = len(getattr(getattr(response.raw, 'retries', None), 'history', ())) + 1
+        raise AmigoCloudError(u'{} {} Error: {} for url: {}{}'.format(
             response.status_code, 'Client' if response.status_code < 500 else 'Server',
-            response.reason, strike_out(response.url)), response)
+            response.reason, strike_out(response.url), _after_tries(tries)), response)
+
+
+def _after_tries(tries):
+    return ' after {} tries'.format(tries) if tries > 1 else ''
+
+
+def _tries_of(failure):
+    """How often was tried, as ``retrying.Retry`` (below the exception of requests) or the reading of a body counted."""
+    below = failure.args[0] if failure.args else None
+    return getattr(failure, 'tries', None) or getattr(below, 'tries', 1)
 
 
 def _decode(response):
@@ -128,7 +166,9 @@ def _decode(response):
 
 def _strike_out_all(failure, token):
     """Strikes the token out of an exception and of those it came from: a traceback prints them all."""
-    while failure is not None:
+    done = []
+    while failure is not None and failure not in done:
+        done.append(failure)
         failure.args = tuple(strike_out(argument, token) if isinstance(argument, six.string_types) else argument
                              for argument in failure.args)
         failure = getattr(failure, '__cause__', None) or getattr(failure, '__context__', None)
@@ -141,9 +181,21 @@ class _StoreNothing(DefaultCookiePolicy):
         return False
 
 
-def _make_session():
+class _StrikeOutToken(logging.Filter):
+    """urllib3 logs the path of each request, and a warning for each that is sent again."""
+
+    def filter(self, record):
+        record.msg, record.args = strike_out(record.getMessage()), ()
+        return True
+
+
+for _name in ('connection', 'connectionpool', 'poolmanager', 'response', 'util.retry'):
+    logging.getLogger('urllib3.' + _name).addFilter(_StrikeOutToken())
+
+
+def _make_session(retries):
     session = requests.Session()
-    adapter = HTTPAdapter(pool_maxsize=POOL_SIZE)
+    adapter = Adapter(retries)
     session.mount('https://', adapter)
     session.mount('http://', adapter)
     return session

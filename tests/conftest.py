@@ -9,7 +9,7 @@ from six.moves.BaseHTTPServer import BaseHTTPRequestHandler, HTTPServer
 from six.moves.socketserver import ThreadingMixIn
 from six.moves.urllib.parse import parse_qsl, urlsplit
 
-from amigocloud import AmigoCloud
+from amigocloud import AmigoCloud, retrying
 
 
 class Request(object):
@@ -116,6 +116,11 @@ def clean_environment(monkeypatch):
     for name in list(os.environ):
         if name.lower().endswith('_proxy') or name.startswith('AMIGOCLOUD_') and 'TEST' not in name:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    monkeypatch.setattr(retrying, 'BACKOFF_SECONDS', (0.001, 0.01))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ FOLDER = os.path.dirname(amigocloud.__file__)
 
 #: From the top down: a module imports only what stands behind it.
 LAYERS = ['amigocloud', 'client', 'geocoding', 'realtime', 'connection', 'uploads', 'multipart', 'cursor', 'transport',
-          'urls', 'exceptions']
+          'retrying', 'urls', 'exceptions']
 
 LOADS = """
 import sys

@@ -429,7 +429,7 @@ def test_redirect__endless(wire, client):
 
 
 def test_token__in_no_text(wire, make_gone, client, caplog):
-    caplog.set_level(logging.DEBUG, 'amigocloud')
+    caplog.set_level(logging.DEBUG)
     wire.answers['/api/v1/bad'] = Answer({'detail': 'secret is no good', 'next': '/x?token=secret'}, 403)
     wire.answers['/api/v1/html'] = Answer(b'<html>')
     wire.answers['/api/v1/loop'] = lambda request: Answer(b'', 302, {'Location': request.target})

@@ -3,6 +3,8 @@ import hashlib
 import io
 import os
 import re
+import subprocess
+import sys
 
 import pytest
 import six
@@ -52,8 +54,10 @@ class Path(object):
 @pytest.mark.parametrize('as_given', [six.text_type, str, Path, lambda path: io.open(path, 'rb'),
                                       lambda path: io.open(path, 'rb', buffering=0)])
 def test_simple(wire, client, text, as_given):
-    answer = client.upload_file(*URLS, file_obj=as_given(text(CONTENT)), extra_data={'a': 1, 'n': None})
-    assert answer == {'job': 'J'}
+    file_obj = as_given(text(CONTENT))
+    assert client.upload_file(*URLS, file_obj=file_obj, extra_data={'a': 1, 'n': None}) == {'job': 'J'}
+    if hasattr(file_obj, 'close'):
+        file_obj.close()
     request, = wire.requests
     assert (request.method, request.target) == ('POST', SIMPLE + '?token=secret')
     assert read_multipart(request) == ([('a', '1')], b'data.csv', CONTENT)
@@ -207,7 +211,8 @@ def test_datafile(wire, client, text):
 
 def test_gallery_photo(wire, client, text):
     client.upload_gallery_photo(3, 'f00', text(CONTENT, u'bürger.jpg'))
-    client.upload_gallery_photo(3, 'f00', io.open(text(CONTENT), 'rb'), metadata={'k': 'v'})
+    with io.open(text(CONTENT), 'rb') as photo:
+        client.upload_gallery_photo(3, 'f00', photo, metadata={'k': 'v'})
     assert [request.path for request in wire.requests] == ['/api/v1/related_tables/3/upload'] * 2
     first, second = [read_multipart(request) for request in wire.requests]
     assert first[0] == [('source_amigo_id', 'f00'), ('filename', u'bürger.jpg')] and first[2] == CONTENT
@@ -236,3 +241,31 @@ def test_multipart(size):
     assert len(whole) == len(body) == body.tell() and CONTENT in whole
     body.seek(0)
     assert b''.join(iter(lambda: body.read(size), b'')) == whole
+
+
+MEMORY = """
+import resource, sys
+from amigocloud import AmigoCloud
+base_url, path, chunk_size = sys.argv[1:]
+client = AmigoCloud('secret', base_url=base_url, use_websockets=False)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+client.upload_file('/s/upload', '/s/chunked_upload', path, int(chunk_size))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.parametrize('size', [7000000, 200000000])
+def test_memory(wire, text, size):
+    pytest.importorskip('resource', reason='memory is measured on POSIX')
+    path, received = text(b''), []
+    with io.open(path, 'wb') as content:
+        content.truncate(size)
+
+    def forget(request):
+        received.append(int(request.headers['content-length']))
+        del wire.requests[:]
+        return {'upload_id': 'U1'}
+    wire.answers[CHUNKED] = wire.answers[SIMPLE] = forget
+    kilobytes = subprocess.check_output([sys.executable, '-c', MEMORY, wire.url, path, '4000000'])
+    assert sum(received) > size
+    assert int(kilobytes) < 60000
