@@ -234,8 +234,12 @@ class AmigoCloud(object):
                       _checked_params(params))
 
     def upload_file(self, simple_upload_url, chunked_upload_url, file_obj, chunk_size=uploads.CHUNK_SIZE,
-                    force_chunked=False, extra_data=None):
+                    force_chunked=False, extra_data=None, resume=None):
         """Uploads a file: below 8 MB by one POST, else in chunks. It is read while it is sent.
+
+        A chunk that fails is sent again from the offset that the service holds; an upload that the service has
+        forgotten starts again, once. An unanswered completion is not repeated before the service says that it was not
+        carried out, for a second one would import the file twice.
 
         Args:
             simple_upload_url (str): takes a file whole; None to send chunks in any case.
@@ -245,26 +249,28 @@ class AmigoCloud(object):
             chunk_size (int): bytes of one chunk. Defaults to 100000.
             force_chunked (bool): send chunks whatever the size. Defaults to False.
             extra_data (dict): what else to send: form fields, or members of the completion's JSON.
+            resume (AmigoCloudError): what an earlier upload of the file in chunks raised, in this process or, pickled,
+                in another; it goes on from there.
 
         Returns:
             dict: the answer, usually ``{'job': ID}``.
 
         Raises:
             IOError: there is no such file, or it is a directory.
-            AmigoCloudError: the upload failed; the file changed its size meanwhile; or the file object gives text or
-                cannot be rewound.
+            AmigoCloudError: the upload failed, and its ``upload_id`` and ``offset`` tell how far it came; the file
+                changed its size meanwhile; or the file object gives text or cannot be rewound.
         """
         return uploads.upload(self.post, simple_upload_url, chunked_upload_url, file_obj, chunk_size, force_chunked,
-                              extra_data)
+                              extra_data, resume)
 
     def upload_datafile(self, project_owner, project_id, file_obj, chunk_size=uploads.CHUNK_SIZE,
-                        force_chunked=False):
+                        force_chunked=False, resume=None):
         """Uploads a file to be imported as a dataset, at ``/users/OWNER/projects/PROJECT/datasets/upload``.
 
         Args:
             project_owner (int): the id of the user whose project it is.
             project_id (int): the project.
-            file_obj, chunk_size, force_chunked: see ``upload_file``.
+            file_obj, chunk_size, force_chunked, resume: see ``upload_file``.
 
         Returns:
             dict: ``{'job': ID}``; once the job is done its ``extra`` names the ``dataset_ids``.
@@ -276,7 +282,8 @@ class AmigoCloud(object):
             amigocloud.upload_datafile(1, 2, 'trees.zip')
         """
         datasets = '/users/{}/projects/{}/datasets/'.format(project_owner, project_id)
-        return self.upload_file(datasets + 'upload', datasets + 'chunked_upload', file_obj, chunk_size, force_chunked)
+        return self.upload_file(datasets + 'upload', datasets + 'chunked_upload', file_obj, chunk_size, force_chunked,
+                                resume=resume)
 
     def upload_gallery_photo(self, gallery_id, source_amigo_id, file_obj, chunk_size=uploads.CHUNK_SIZE,
                              force_chunked=False, metadata=None):

@@ -1,6 +1,8 @@
 """AmigoCloudError: what failed, on which URL, what the server said; never with a token in it."""
 from __future__ import absolute_import
 
+import copy
+import functools
 import re
 
 import requests
@@ -49,10 +51,17 @@ class AmigoCloudError(Exception):
         response (requests.Response): as given, or None.
         text (str): the body of the response, or None.
         status_code (int): the status of the response, or None.
+        upload_id (str): of an upload in chunks that failed, or None. ``upload_file(..., resume=error)`` goes on.
+        offset (int): the bytes of that upload that the service holds.
 
     A failed connection, a time-out or any other error of requests raises an error that is also an instance of
     the class of requests for it, so that ``except requests.ConnectionError`` goes on working.
     """
+
+    upload_id = offset = None
+
+    #: What makes an error of a class that was made for the purpose; pickles know it by this.
+    _make = None
 
     def __init__(self, message, response=None):
         # Not through super(): the classes of requests that _combined mixes in would take the arguments for theirs.
@@ -61,6 +70,10 @@ class AmigoCloudError(Exception):
         self.response = response
         self.text = None if response is None else _body(response)
         self.status_code = None if response is None else response.status_code
+
+    def __reduce__(self):
+        state = {name: value for name, value in self.__dict__.items() if name != 'response'}
+        return self._make or type(self), (self.message, _without_request(self.response)), state
 
     def __str__(self):
         if not self.text:
@@ -95,7 +108,7 @@ def _combined(base, message, response):
         _combinations[base] = type(str('AmigoCloudError'), (AmigoCloudError, base), {
             '__module__': __name__,
             '__doc__': AmigoCloudError.__doc__,
-            '__reduce__': lambda self: (_combined, (base, self.message, self.response)),
+            '_make': functools.partial(_combined, base),
         })
     return _combinations[base](message, response)
 
@@ -112,6 +125,16 @@ def _body(response):
     except (requests.RequestException, RuntimeError):
         # An error page that was cut: its status still says what happened.
         return u''
+
+
+def _without_request(response):
+    """A copy for pickles: the request and the way to it hold the token, and may hold an open file."""
+    if response is None:
+        return None
+    response = copy.copy(response)
+    response.url = strike_out(response.url)
+    response.request, response.history = None, []
+    return response
 
 
 def _token_sent(response):

@@ -2,14 +2,13 @@
 from __future__ import absolute_import
 
 import contextlib
-import hashlib
 import io
 import os
 
 import six
 
-from amigocloud import urls
-from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError, strike_out
+from amigocloud.chunks import ChunkedUpload
+from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError
 from amigocloud.multipart import FILE_FIELD, Multipart
 
 #: Bytes of one chunk.
@@ -19,7 +18,7 @@ CHUNK_SIZE = 100000
 MAX_SIZE_SIMPLE_UPLOAD = 8000000
 
 
-def upload(post, simple_url, chunked_url, file_obj, chunk_size, force_chunked, extra_data):
+def upload(post, simple_url, chunked_url, file_obj, chunk_size, force_chunked, extra_data, resume=None):
     """Uploads a file; see ``AmigoCloud.upload_file``.
 
     Args:
@@ -27,14 +26,17 @@ def upload(post, simple_url, chunked_url, file_obj, chunk_size, force_chunked, e
     """
     if isinstance(chunk_size, bool) or not isinstance(chunk_size, six.integer_types) or chunk_size < 1:
         raise AmigoCloudValueError('chunk_size is a number of bytes above 0, not {!r}.'.format(chunk_size))
+    if resume is not None and not isinstance(resume, AmigoCloudError):
+        raise AmigoCloudValueError('resume is the AmigoCloudError of an upload, not {!r}.'.format(resume))
     with _opened(file_obj) as content:
         content.seek(0, os.SEEK_END)
         size = content.tell()
         content.seek(0)
         name = base_name(file_obj) or FILE_FIELD
         if simple_url and not force_chunked and size < MAX_SIZE_SIMPLE_UPLOAD:
-            return _post_file(post, simple_url, extra_data, name, content, size)
-        return _upload_chunks(post, chunked_url, extra_data, name, content, size, chunk_size)
+            body = Multipart(extra_data, name, content, size)
+            return post(simple_url, body, send_as_json=False, content_type=body.content_type)
+        return ChunkedUpload(post, chunked_url, name, content, size, chunk_size, resume).run(extra_data)
 
 
 def base_name(file_obj):
@@ -75,36 +77,3 @@ def _opened(file_obj):
     if not is_binary:
         raise AmigoCloudValueError("{!r} gives text; open the file in mode 'rb'.".format(file_obj))
     yield file_obj
-
-
-def _post_file(post, url, fields, name, content, size, headers=None):
-    body = Multipart(fields, name, content, size)
-    return post(url, body, headers=headers, send_as_json=False, content_type=body.content_type)
-
-
-def _upload_chunks(post, url, extra_data, name, content, size, chunk_size):
-    md5 = hashlib.md5()
-    upload_id, offset = None, 0
-    # At least once: an empty file is one empty chunk.
-    while upload_id is None or offset < size:
-        chunk = content.read(min(chunk_size, size - offset))
-        if not chunk and offset < size:
-            raise AmigoCloudError('The file shrank while it was being sent, to {} of {} bytes.'.format(offset, size))
-        end = offset + len(chunk)
-        md5.update(chunk)
-        answer = _post_file(post, url, {'upload_id': upload_id}, name, io.BytesIO(chunk), len(chunk),
-                            {'Content-Range': 'bytes {}-{}/{}'.format(offset, end - 1, size)})
-        upload_id = _upload_id(answer, url)
-        offset = end
-    if content.read(1):
-        raise AmigoCloudError('The file grew while it was being sent; it had {} bytes.'.format(size))
-    completion = {'upload_id': upload_id, 'md5': md5.hexdigest()}
-    completion.update(extra_data or {})
-    return post(urls.add_segment(url, 'complete'), completion)
-
-
-def _upload_id(answer, url):
-    if not isinstance(answer, dict) or not answer.get('upload_id'):
-        raise AmigoCloudError('The answer to a chunk sent to {} names no upload_id: {:.200}'.format(
-            strike_out(url), repr(answer)))
-    return answer['upload_id']

@@ -34,9 +34,10 @@ class Request(object):
 
 
 class Answer(object):
-    """What the server sends back: JSON, or bytes as they are."""
+    """What the server sends back: JSON, or bytes as they are; ``hang_up`` closes the connection without saying so."""
 
-    def __init__(self, body=b'', status=200, headers=None):
+    def __init__(self, body=b'', status=200, headers=None, hang_up=False):
+        self.hang_up = hang_up
         self.body = body if isinstance(body, bytes) else json.dumps(body).encode('utf-8')
         self.status = status
         self.headers = dict({'Content-Type': 'application/json', 'Content-Length': str(len(self.body))},
@@ -59,6 +60,7 @@ class Wire(ThreadingMixIn, HTTPServer):
         self.requests = []
         self.answers = {'/api/v1/me': {'id': 7}}
         self.connections = 0
+        self.hung_up = threading.Semaphore(0)
         self.thread = threading.Thread(target=self.serve_forever, kwargs={'poll_interval': 0.01})
         self.thread.daemon = True
         self.thread.start()
@@ -70,6 +72,10 @@ class Wire(ThreadingMixIn, HTTPServer):
         if callable(found):
             found = found(request)
         return found if found is None or isinstance(found, Answer) else Answer(found)
+
+    def shutdown_request(self, request):
+        HTTPServer.shutdown_request(self, request)
+        self.hung_up.release()
 
     def handle_error(self, request, client_address):
         """A client that goes away is not news."""
@@ -104,6 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header(name, single)
         self.end_headers()
         self.wfile.write(answer.body)
+        self.close_connection = self.close_connection or answer.hang_up
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_request
 

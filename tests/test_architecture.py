@@ -11,7 +11,7 @@ from amigocloud import amigocloud as old_path
 FOLDER = os.path.dirname(amigocloud.__file__)
 
 #: From the top down: a module imports only what stands behind it.
-LAYERS = ['amigocloud', 'client', 'geocoding', 'realtime', 'connection', 'uploads', 'multipart', 'cursor', 'transport',
+LAYERS = ['amigocloud', 'client', 'geocoding', 'realtime', 'connection', 'uploads', 'chunks', 'multipart', 'cursor', 'transport',
           'retrying', 'urls', 'exceptions']
 
 LOADS = """

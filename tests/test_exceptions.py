@@ -1,4 +1,5 @@
 # -*- coding: utf-8 -*-
+import io
 import pickle
 
 import pytest
@@ -51,6 +52,20 @@ def test_error__token_in_text():
     error = AmigoCloudError('401', make_response(b'{"detail": "no token secret", "next": "/x?token=other"}', 401))
     assert 'secret' in error.text
     assert 'secret' not in str(error) and 'other' not in str(error)
+
+
+def test_error__pickle_holds_no_token():
+    response = make_response(b'x')
+    response.request = requests.Request('POST', response.url, files={'datafile': io.BytesIO(b'x')}).prepare()
+    response.history = [make_response(b'', 302)]
+    for error in (AmigoCloudError('400', response), failure_error(ValueError(), '200', response)):
+        error.upload_id, error.offset = 'U', 5
+        for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+            pickled = pickle.dumps(error, protocol)
+            assert b'secret' not in pickled
+            again = pickle.loads(pickled)
+            assert type(again) is type(error) and (again.upload_id, again.offset, again.text) == ('U', 5, 'x')
+    assert response.url.endswith('secret')
 
 
 def test_error__pickle():
