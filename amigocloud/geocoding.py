@@ -5,7 +5,6 @@ import datetime
 import json
 import re
 import sys
-from multiprocessing.pool import ThreadPool
 
 import six
 
@@ -37,6 +36,9 @@ def geocode(get, post, project_id, dataset_id, address_field, geometry_field, co
             raise AmigoCloudValueError('A field is a name, not {!r}.'.format(field))
     if not re.match(r'\d+\Z', str(dataset_id)):
         raise AmigoCloudValueError('dataset_id is a number, not {!r}.'.format(dataset_id))
+    # Here, for its import takes longer than that of all the rest.
+    from multiprocessing.pool import ThreadPool
+
     sql_url = '/projects/{}/sql'.format(project_id)
     table = 'dataset_{}'.format(dataset_id)
     progress = progress or _print_percentage

@@ -1,8 +1,9 @@
 """A multipart body that is read from its file while it is being sent."""
 from __future__ import absolute_import
 
+import binascii
 import io
-import uuid
+import os
 
 import requests
 
@@ -26,7 +27,7 @@ class Multipart(object):
     """
 
     def __init__(self, fields, name, content, size):
-        mark = uuid.uuid4().hex.encode('ascii')
+        mark = binascii.hexlify(os.urandom(16))
         encoded = requests.Request('POST', 'http://localhost', data=fields, files={FILE_FIELD: (name, mark)}).prepare()
         self.content_type = encoded.headers['Content-Type']
         self._head, self._tail = encoded.body.split(mark)
