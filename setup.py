@@ -31,6 +31,7 @@ setup(
     license='MIT',
     packages=find_packages(include=['amigocloud', 'amigocloud.*']),
     package_data={'amigocloud': ['py.typed', '*.pyi']},
+    options={'bdist_wheel': {'python_tag': 'py2.py3'}},
     python_requires='>=2.7, !=3.0.*, !=3.1.*, !=3.2.*, !=3.3.*, !=3.4.*, !=3.5.*, !=3.6.*, !=3.7.*',
     install_requires=[
         'requests>=2.25',
@@ -39,8 +40,9 @@ setup(
         'socketIO-client>=0.7.2',
     ],
     extras_require={
+        'progress': ['tqdm>=4.60'],
         'sandbox': SANDBOX,
-        'test': ['hypothesis', 'pytest', 'pytest-cov'],
+        'test': ['hypothesis', 'pytest', 'pytest-cov', 'tqdm>=4.60'],
     },
     classifiers=[
         'Development Status :: 5 - Production/Stable',

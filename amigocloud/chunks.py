@@ -28,6 +28,11 @@ PROBES = 5
 #: The longest time, in seconds, that an unanswered request is believed to be still at work.
 STILL_RUNNING_SECONDS = 30
 
+_COMPLETED = (u'The upload is complete; the answer to its completion was lost. It is not sent again, for that would '
+              u'import the file twice: look for the job or the dataset. ({})')
+
+_LOST_ANSWERS = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+
 
 class ChunkedUpload(object):
     """One file on its way.
@@ -81,9 +86,7 @@ class ChunkedUpload(object):
                 # What the server holds is not the file.
                 self._upload_id, self._offset = None, 0
             if _says(error, 'marked as', 'complete'):
-                error.message = (u'The upload is complete; the answer to its completion was lost. It is not sent again, '
-                                 u'for that would import the file twice: look for the job or the dataset. ({})'
-                                 ).format(error.message)
+                error.message = _COMPLETED.format(error.message)
             error.upload_id, error.offset = self._upload_id, self._offset
             raise
 
@@ -189,8 +192,7 @@ class ChunkedUpload(object):
 def _is_lost(error):
     """Whether the request may or may not have been carried out; a 200 that is not JSON comes from a proxy."""
     if error.status_code is None:
-        return (isinstance(error, (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError))
-                and not isinstance(error, requests.exceptions.SSLError))
+        return isinstance(error, _LOST_ANSWERS) and not isinstance(error, requests.exceptions.SSLError)
     return error.status_code in (200, 408, 425, 429) or error.status_code >= 500
 
 

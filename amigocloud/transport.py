@@ -83,7 +83,7 @@ class Transport(object):
             if stream or response.status_code >= 400:
                 return response
             try:
-                response.content
+                response.content  # noqa: B018 - reads the body, which the response then holds
                 return response
             except (requests.exceptions.ChunkedEncodingError, requests.ConnectionError) as cut:
                 cuts += 1

@@ -7,12 +7,12 @@ import threading
 
 import pytest
 import requests
+from conftest import Answer, Wire
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_uploads import read_multipart
 
 from amigocloud import AmigoCloud, AmigoCloudError, chunks
-from conftest import Answer, Wire
-from test_uploads import read_multipart
 
 CONTENT = bytes(bytearray(range(256))) * 4
 CHUNKED, COMPLETE = '/api/v1/chunked', '/api/v1/chunked/complete'
@@ -218,7 +218,7 @@ def test_server_loses_every_chunk(client, server):
         value = answer(request)
         server.uploads['U1'] = b''
         return value
-    server.faults.update({number: lose for number in range(1, 100)})
+    server.faults.update(dict.fromkeys(range(1, 100), lose))
     with pytest.raises(AmigoCloudError, match='Offsets'):
         upload(client)
     assert server.seen < 30
@@ -243,7 +243,7 @@ def test_proxy_limit__halves_the_chunk(wire, client, server):
 
     def limited(answer, request):
         return Answer(status=413) if len(request.body) > limit else answer(request)
-    server.faults.update({number: limited for number in range(1, 100)})
+    server.faults.update(dict.fromkeys(range(1, 100), limited))
     client.upload_file(None, '/chunked', io.BytesIO(content), 400000)
     assert server.imported() == [content]
 

@@ -7,9 +7,9 @@ import time
 
 import pytest
 import requests
+from conftest import Answer
 
 from amigocloud import AmigoCloud, AmigoCloudError, retrying
-from conftest import Answer
 
 METHODS = ['get', 'post', 'put', 'patch', 'delete']
 REPEATABLE = ['get', 'put', 'delete']
