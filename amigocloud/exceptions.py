@@ -7,6 +7,7 @@ import re
 
 import requests
 import six
+from requests.structures import CaseInsensitiveDict
 from six.moves.urllib.parse import quote, quote_plus, unquote_plus
 
 #: Characters of the server's text that str(error) shows; ``error.text`` has them all.
@@ -31,10 +32,8 @@ def strike_out(text, token=None):
         >>> strike_out('GET /me?token=secret&limit=2')
         'GET /me?token=***&limit=2'
     """
-    if token:
-        encoded = six.ensure_binary(token)
-        for spelling in (encoded, quote(encoded, safe=''), quote_plus(encoded)):
-            text = text.replace(six.ensure_text(spelling), u'***')
+    for spelling in _spellings(token):
+        text = text.replace(six.ensure_text(spelling), u'***')
     return _TOKEN_PARAMETER.sub(r'\1***', text)
 
 
@@ -72,8 +71,8 @@ class AmigoCloudError(Exception):
         self.status_code = None if response is None else response.status_code
 
     def __reduce__(self):
-        state = {name: value for name, value in self.__dict__.items() if name != 'response'}
-        return self._make or type(self), (self.message, _without_request(self.response)), state
+        state = {name: value for name, value in self.__dict__.items() if name not in ('response', 'text')}
+        return self._make or type(self), (self.message, _without_token(self.response)), state
 
     def __str__(self):
         if not self.text:
@@ -82,11 +81,27 @@ class AmigoCloudError(Exception):
         if len(self.text) > TEXT_LIMIT:
             text += u'... ({} characters in all)'.format(len(self.text))
         return _CONTROL.sub(u'?', u'{}\n{}'.format(six.ensure_text(self.message),
-                                                   strike_out(text, _token_sent(self.response))))
+                                                   strike_out(text, token_sent(self.response))))
 
 
 class AmigoCloudValueError(AmigoCloudError, ValueError):
     """An argument that cannot be used; nothing was sent."""
+
+
+class AmigoCloudJobError(AmigoCloudError):
+    """A job that failed.
+
+    Args:
+        message (str): which job, and why it failed.
+        job (dict): the job as the service told it.
+
+    Attributes:
+        job (dict): as given.
+    """
+
+    def __init__(self, message, job):
+        AmigoCloudError.__init__(self, message)
+        self.job = job
 
 
 def failure_error(failure, message, response=None):
@@ -127,16 +142,43 @@ def _body(response):
         return u''
 
 
-def _without_request(response):
-    """A copy for pickles: the request and the way to it hold the token, and may hold an open file."""
+def token_sent(response):
+    """Gives the token that a response was asked for with.
+
+    Args:
+        response (requests.Response): any answer.
+
+    Returns:
+        str: the token, or None.
+    """
+    sent = _TOKEN_PARAMETER.search(response.url or '')
+    return sent and six.ensure_text(unquote_plus(str(sent.group(2))), errors='replace')
+
+
+def _without_token(response):
+    """A copy for pickles: the request and the way to it hold the token, and the service may repeat it anywhere."""
     if response is None:
         return None
+    token = token_sent(response)
     response = copy.copy(response)
     response.url = strike_out(response.url)
     response.request, response.history = None, []
+    response.reason = response.reason and strike_out(_latin(response.reason), token)
+    response.headers = CaseInsensitiveDict(
+        (name, strike_out(_latin(value), token)) for name, value in response.headers.items())
+    if response._content:
+        content = response._content
+        for spelling in _spellings(token):
+            content = content.replace(spelling, b'***')
+        response._content = strike_out(_latin(content)).encode('latin-1')
     return response
 
 
-def _token_sent(response):
-    sent = _TOKEN_PARAMETER.search(response.url or '')
-    return sent and six.ensure_text(unquote_plus(str(sent.group(2))), errors='replace')
+def _latin(text):
+    """Bytes of any encoding as a text; headers are bytes on Python 2."""
+    return text.decode('latin-1') if isinstance(text, bytes) else text
+
+
+def _spellings(token):
+    encoded = six.ensure_binary(token or b'')
+    return {six.ensure_binary(spelling) for spelling in (encoded, quote(encoded, safe=''), quote_plus(encoded)) if spelling}

@@ -3,6 +3,7 @@ from __future__ import absolute_import
 
 import logging
 import os
+import sys
 import time
 
 import requests
@@ -11,11 +12,18 @@ from six.moves.http_cookiejar import DefaultCookiePolicy
 from urllib3.exceptions import HTTPError
 
 from amigocloud import urls
-from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError, failure_error, strike_out
+from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError, failure_error, strike_out, token_sent
 from amigocloud.retrying import DEFAULT_RETRIES, REPEATABLE, Adapter, backoff
 
 #: Seconds to connect, and seconds between two bytes of the answer.
 DEFAULT_TIMEOUT = (10, 300)
+
+#: What requests reads from the environment, beside the .netrc.
+_VARIABLES = [name for word in ('http_proxy', 'https_proxy', 'all_proxy', 'no_proxy') for name in (word, word.upper())]
+_VARIABLES += ['REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE', 'REQUEST_METHOD']
+
+#: macOS and Windows have proxies outside the environment, which may change without it.
+_VARIABLES_ARE_ALL = sys.platform not in ('darwin', 'win32')
 
 _REQUEST_ARGUMENTS = ('headers', 'files', 'data', 'json', 'params', 'auth', 'cookies', 'hooks')
 
@@ -38,6 +46,7 @@ class Transport(object):
         self._session.cookies.set_policy(_StoreNothing())
         self._timeout, self._retries = timeout, retries
         self._process = os.getpid()
+        self._environment = None, None
 
     def request(self, method, url, token, raw=False, stream=False, **request_kwargs):
         """Sends one request and gives the value of its answer.
@@ -58,7 +67,7 @@ class Transport(object):
         """
         try:
             response = self._send_and_read(method, url, token, stream, request_kwargs)
-        except (requests.RequestException, HTTPError, UnicodeError) as failure:
+        except (EnvironmentError, HTTPError, UnicodeError) as failure:
             _strike_out_all(failure, token)
             message = u'{} {} failed{}: {}'.format(method, url, _after_tries(_tries_of(failure)),
                                                    six.ensure_text(str(failure), errors='replace'))
@@ -93,7 +102,7 @@ class Transport(object):
             time.sleep(backoff(cuts))
 
     def _send(self, method, url, token, request_kwargs):
-        request = requests.Request(method, url, **{
+        asked = requests.Request(method, url, **{
             name: request_kwargs.pop(name) for name in _REQUEST_ARGUMENTS if name in request_kwargs})
         follow = request_kwargs.pop('allow_redirects', True)
         timeout = request_kwargs.pop('timeout', self._timeout)
@@ -105,14 +114,14 @@ class Transport(object):
             # The connections are those of the process that this one was forked from.
             self._process = os.getpid()
             self._session.close()
-        prepared = self._session.prepare_request(request)
+        prepared = self._session.prepare_request(asked)
         # Nor may an answer on the way hand one to the request that follows it.
         prepared._cookies.set_policy(_StoreNothing())
         prepared.url = urls.with_token(prepared.url, token, self._base_url)
         history = []
         while True:
-            settings = self._session.merge_environment_settings(prepared.url, *environment)
-            response = self._session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
+            response = self._session.send(prepared, timeout=timeout, allow_redirects=False,
+                                          **self._settings(prepared.url, *environment))
             response.history = history[:]
             if hasattr(response.raw, 'enforce_content_length'):
                 # requests before 2.32 takes a body that was cut for a whole one.
@@ -126,6 +135,18 @@ class Transport(object):
             if not urls.is_trusted(prepared.url, self._base_url):
                 prepared.url = urls.without_token(prepared.url, token)
 
+    def _settings(self, url, proxies, stream, verify, cert):
+        """Proxies and certificates; requests would search all of the environment for them before every request."""
+        session = self._session
+        origin = url[:url.find('/', len('https://'))]
+        state = [origin, proxies, stream, verify, cert, session.trust_env, session.verify, session.cert,
+                 dict(session.proxies), [os.environ.get(name) for name in _VARIABLES]]
+        known, settings = self._environment
+        if state != known or not _VARIABLES_ARE_ALL:
+            settings = session.merge_environment_settings(url, proxies, stream, verify, cert)
+            self._environment = state, settings
+        return settings
+
 
 def check_for_errors(response):
     """Raises AmigoCloudError for a response whose status is 400 or more.
@@ -138,9 +159,10 @@ def check_for_errors(response):
     """
     if response.status_code >= 400:
         tries = len(getattr(getattr(response.raw, 'retries', None), 'history', ())) + 1
-        raise AmigoCloudError(u'{} {} Error: {} for url: {}{}'.format(
+        raise AmigoCloudError(strike_out(u'{} {} Error: {} for url: {}{}'.format(
             response.status_code, 'Client' if response.status_code < 500 else 'Server',
-            response.reason, strike_out(response.url), _after_tries(tries)), response)
+            six.ensure_text(response.reason or '', errors='replace'), response.url, _after_tries(tries)),
+            token_sent(response)), response)
 
 
 def _after_tries(tries):

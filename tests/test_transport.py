@@ -234,3 +234,36 @@ def test_keyboard_interrupt(wire, client, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         client.get('x')
     assert client.get('x') == {'got': 'it'}
+
+
+def test_environment__changes_are_noticed(wire, make_wire, client, monkeypatch):
+    proxy = make_wire()
+    proxy.answers['/api/v1/x'] = {'from': 'proxy'}
+    assert client.get('x') == {}
+    monkeypatch.setenv('HTTP_PROXY', proxy.url)
+    monkeypatch.setenv('NO_PROXY', 'elsewhere.example')
+    assert client.get('x') == {'from': 'proxy'}
+    monkeypatch.setenv('NO_PROXY', '127.0.0.1')
+    assert client.get('x') == {}
+    client._transport._session.trust_env = False
+    assert client.get('x') == {}
+
+
+def test_environment__ca_bundle(breaker, monkeypatch):
+    client = AmigoCloud(base_url='https://' + breaker.host, use_websockets=False, retries=0)
+    monkeypatch.setenv('REQUESTS_CA_BUNDLE', '/no/such/file')
+    with pytest.raises(AmigoCloudError, match='/no/such/file') as caught:
+        client.get('x')
+    assert isinstance(caught.value, IOError)
+    monkeypatch.delenv('REQUESTS_CA_BUNDLE')
+    with pytest.raises(requests.ConnectionError):
+        client.get('x')
+
+
+def test_netrc(wire, client, monkeypatch, tmpdir):
+    netrc = tmpdir.join('netrc')
+    netrc.write('machine 127.0.0.1\nlogin ada\npassword word\n')
+    netrc.chmod(0o600)
+    monkeypatch.setenv('NETRC', str(netrc))
+    client.get('x')
+    assert wire.requests[0].headers['authorization'].startswith('Basic ')
