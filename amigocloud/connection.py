@@ -18,14 +18,14 @@ import requests
 import six
 from requests.adapters import HTTPAdapter
 from six.moves.urllib.parse import urlsplit
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-# Before socketIO_client, whose import would end the process where this package is missing or another one of its name.
-from websocket import ABNF, WebSocketException
 
+# isort: split - the import of socketIO_client ends the process where that of websocket would fail.
 from socketIO_client.exceptions import ConnectionError as TransportError
 from socketIO_client.exceptions import SocketIOError
 from socketIO_client.parsers import encode_engineIO_content, parse_engineIO_session, parse_packet_text
 from socketIO_client.transports import WebsocketTransport, XHR_PollingTransport, prepare_http_session
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from websocket import ABNF, WebSocketException
 
 from amigocloud.exceptions import AmigoCloudError
 
@@ -132,19 +132,13 @@ class Connection(object):
         self._silence = session.ping_interval + session.ping_timeout
         self._set_timeout(self._silence)
         self._trial_ends = now() + TRIAL_SECONDS
-        self._heartbeat = threading.Thread(target=self._beat, args=(session.ping_interval,), name='amigocloud-heartbeat')
+        self._heartbeat = threading.Thread(target=self._beat, args=(session.ping_interval,))
+        self._heartbeat.name = 'amigocloud-heartbeat'
         self._heartbeat.daemon = True
         self._heartbeat.start()
 
     def authenticate(self, payload):
-        """Emits ``authenticate`` and puts the connection on trial.
-
-        Args:
-            payload (dict): what it says.
-
-        Raises:
-            ConnectionLost: it could not be sent.
-        """
+        """Emits ``authenticate`` with a payload, and puts the connection on trial; raises as ``emit`` does."""
         self._answered, self._trial_ends = False, now() + TRIAL_SECONDS
         self.emit('authenticate', payload)
 
@@ -212,8 +206,8 @@ class Connection(object):
         self._over.set()
         for sock in self._adapter.sockets() + [self._websocket and self._websocket.sock]:
             try:
-                # Not closed, which the thread that waits for it would not notice; and not by the method of an SSLSocket,
-                # which takes it apart under that thread's hands.
+                # Not closed, which the thread that waits for it would not notice. Nor by the method of an SSLSocket,
+                # which takes it apart in that thread's hands.
                 if isinstance(sock, socket.socket):
                     socket.socket.shutdown(sock, socket.SHUT_RDWR)
             except EnvironmentError as failure:
@@ -299,15 +293,16 @@ class _Adapter(HTTPAdapter):
     def __init__(self):
         self.timeout = STEP_SECONDS
         self._connections = weakref.WeakSet()
+        self._pools = {pool.scheme: self._remembering(pool) for pool in (HTTPConnectionPool, HTTPSConnectionPool)}
         super(_Adapter, self).__init__()
 
     def init_poolmanager(self, *args, **kwargs):
         super(_Adapter, self).init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self._pools()
+        self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, *args, **kwargs):
         manager = super(_Adapter, self).proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = self._pools()
+        manager.pool_classes_by_scheme = self._pools
         return manager
 
     def send(self, request, **kwargs):
@@ -324,9 +319,6 @@ class _Adapter(HTTPAdapter):
 
     def sockets(self):
         return [connection.sock for connection in list(self._connections)]
-
-    def _pools(self):
-        return {'http': self._remembering(HTTPConnectionPool), 'https': self._remembering(HTTPSConnectionPool)}
 
     def _remembering(self, pool):
         connections = self._connections

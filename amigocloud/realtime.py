@@ -1,6 +1,6 @@
 """Live events: what was subscribed, the thread that keeps the connection, and the mailbox from which callbacks are run.
 
-One background thread owns the connection, makes another one when it is lost, and puts what it receives into the mailbox.
+One background thread owns the connection, makes another when that is lost, and puts what it receives into the mailbox.
 ``wait`` empties the mailbox in the thread that calls it, and leaves that thread to gevent while there is nothing in it.
 Where gevent.monkey has patched threading, the background thread is a greenlet without further ado.
 """
@@ -25,7 +25,7 @@ from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError
 #: Seconds that ``subscribe`` and ``emit`` wait for a connection.
 READY_SECONDS = 10
 
-#: Before another try to connect: a random time below a limit that doubles from the first to the second of these seconds.
+#: Seconds before another try to connect: random, below a limit that doubles from the first to the second of these.
 BACKOFF_SECONDS = (1, 30)
 
 #: Reconnections in a row that the server ends right after ``authenticate`` before that is taken for its answer.
@@ -61,7 +61,7 @@ class Realtime(object):
         self._listener = self._thread = self._connection = self._error = None
         # Stands for one life of the thread; set, it ends the thread's pause before another try.
         self._run = None
-        self._trouble = ''
+        self._trouble = 'no answer yet'
         _all.add(self)
 
     @property
@@ -225,7 +225,7 @@ class Realtime(object):
             if self._run is None:
                 raise self._error or AmigoCloudError('The client was closed.')
             if _now() >= deadline:
-                raise AmigoCloudError(u'No connection for events to {} in {} seconds. {}'.format(
+                raise AmigoCloudError(u'No connection for events to {} in {} seconds: {}'.format(
                     self._base_url, READY_SECONDS, self._trouble))
             self._changed.wait(deadline - _now())
         return self._connection
@@ -285,8 +285,8 @@ class Realtime(object):
                 trouble = error
             finally:
                 connection.discard()
-            self._trouble = six.text_type(trouble)
-            LOG.info('%s', self._trouble)
+            self._trouble = trouble.reason if isinstance(trouble, ConnectionLost) else six.text_type(trouble)
+            LOG.info('No connection for events: %s', self._trouble)
             if connection.ready:
                 connection.ready, news = False, 'reconnect'
                 self._post(run, 'disconnect', {'reason': self._trouble})
@@ -299,7 +299,7 @@ class Realtime(object):
                 if refusals > REFUSALS:
                     return AmigoCloudError(u'The service refuses the subscription to events: {}'.format(trouble.reason))
             first, last = BACKOFF_SECONDS
-            run.wait(random.uniform(0, min(last, first * 2 ** tries)))
+            run.wait(random.SystemRandom().uniform(0, min(last, first * 2 ** tries)))
             run.clear()
             tries += 1
 

@@ -1,8 +1,8 @@
 """A python-socketio server of /amigosocket that does what its standard input says, a JSON object a line.
 
-It runs in a Python 3 of its own, so that the tests of Python 2.7 have it too. Arguments: the port (0 for any) and a JSON
-object with ping_interval and ping_timeout in seconds, polling (true: no websocket) and welcome (true: emit an event at
-once).
+It runs in a Python 3 of its own, so that the tests of Python 2.7 have it too. Arguments: the port (0 for any) and a
+JSON object with ping_interval and ping_timeout in seconds, polling (true: no websocket) and welcome (true: an event for
+each client that enters).
 """
 import json
 import sys
