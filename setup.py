@@ -19,6 +19,33 @@ SANDBOX = [
     'shapely>=2; python_version >= "3.8"',
 ]
 
+PANDAS = ['pandas>=2.0; python_version >= "3.8"']
+
+GEO = PANDAS + [
+    'geopandas>=0.13; python_version >= "3.8"',
+    'pyogrio>=0.9; python_version >= "3.8"',
+    'pyproj>=3.5; python_version >= "3.8"',
+    'shapely>=2; python_version >= "3.8"',
+]
+
+ARROW = GEO + ['pyarrow>=14; python_version >= "3.8"']
+
+EXAMPLES = [
+    'dask-geopandas>=0.3; python_version >= "3.8"',
+    'distributed; python_version >= "3.8"',
+    'folium>=0.14; python_version >= "3.8"',
+    'geopandas>=0.13; python_version >= "3.8"',
+    'ipykernel; python_version >= "3.8"',
+    'matplotlib>=3.7; python_version >= "3.8"',
+    'nbclient>=0.8; python_version >= "3.8"',
+]
+
+DOCS = [
+    'furo; python_version >= "3.10"',
+    'myst-nb>=1.1; python_version >= "3.10"',
+    'sphinx>=7.3; python_version >= "3.10"',
+]
+
 setup(
     name='amigocloud',
     version=re.search(r"__version__ = '(.+)'", read('amigocloud/__init__.py')).group(1),
@@ -40,9 +67,14 @@ setup(
         'socketIO-client>=0.7.2',
     ],
     extras_require={
+        'arrow': ARROW,
+        'docs': DOCS,
+        'examples': EXAMPLES,
+        'geo': GEO,
+        'pandas': PANDAS,
         'progress': ['tqdm>=4.60'],
         'sandbox': SANDBOX,
-        'test': ['hypothesis', 'pytest', 'pytest-cov', 'tqdm>=4.60'],
+        'test': ARROW + ['hypothesis', 'pytest', 'pytest-cov', 'tqdm>=4.60'],
     },
     classifiers=[
         'Development Status :: 5 - Production/Stable',

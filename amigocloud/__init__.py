@@ -13,9 +13,9 @@ import logging
 
 from amigocloud.client import AmigoCloud
 from amigocloud.cursor import Cursor
-from amigocloud.exceptions import AmigoCloudError
+from amigocloud.exceptions import AmigoCloudError, AmigoCloudJobError
 
-__all__ = ['AmigoCloud', 'AmigoCloudError', 'Cursor']
+__all__ = ['AmigoCloud', 'AmigoCloudError', 'AmigoCloudJobError', 'Cursor']
 __version__ = '1.3.0'
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -55,11 +55,12 @@ class ChunkedUpload(object):
         self._md5, self._hashed = hashlib.md5(), 0
         self._failures = self._restarts = 0
 
-    def run(self, extra_data):
+    def run(self, extra_data, report):
         """Sends what is missing, and completes the upload.
 
         Args:
             extra_data (dict): further members of the completion.
+            report (callable): is told how many bytes the server holds.
 
         Returns:
             The answer to the completion.
@@ -75,6 +76,7 @@ class ChunkedUpload(object):
                 try:
                     while self._upload_id is None or self._offset < self._size:
                         self._send_chunk()
+                        report(self._offset)
                     return self._complete(extra_data)
                 except AmigoCloudError as error:
                     if self._upload_id is None or self._restarts or not _is_gone(error):
@@ -146,13 +148,20 @@ class ChunkedUpload(object):
         url = urls.add_segment(self._url, 'complete')
         start = time.time()
         try:
-            return self._post(url, completion)
+            answer = self._post(url, completion)
+            if answer != b'':
+                return answer
         except AmigoCloudError as error:
             if not _is_lost(error):
                 raise
         _pause(1, time.time() - start)
         self._probe()
-        return self._post(url, completion)
+        answer = self._post(url, completion)
+        if answer == b'':
+            # From a proxy, for the service always says something.
+            raise AmigoCloudError(u'The answer of {} is empty; whether the upload is complete is not known.'.format(
+                strike_out(url)))
+        return answer
 
     def _whole_md5(self):
         """The md5, with what an earlier run sent."""

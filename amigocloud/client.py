@@ -10,7 +10,7 @@ import six
 from requests.compat import Mapping
 from requests.structures import CaseInsensitiveDict
 
-from amigocloud import geocoding, transport, uploads, urls
+from amigocloud import changes, downloads, geocoding, jobs, photos, queries, transport, uploads, urls, writing
 from amigocloud.cursor import Cursor
 from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError
 from amigocloud.realtime import Realtime
@@ -233,8 +233,172 @@ class AmigoCloud(object):
         return Cursor(lambda url, params: self.get(url, params, **request_kwargs), url,
                       _checked_params(params))
 
+    def sql(self, query, project_id=None, limit=queries.PAGE_SIZE, prefetch=0, **params):
+        """Reads the rows of an SQL query, at ``/projects/PROJECT/sql``.
+
+        Args:
+            query (str): a SELECT, in the SQL of PostGIS.
+            project_id (int): the project; not needed with a project token.
+            limit (int): rows of one page. Defaults to 5000.
+            prefetch (int): pages that a thread asks for while the rows of an earlier one are used. Defaults to 0.
+            **params: what else the endpoint takes, such as ``state`` and ``dataset_id``.
+
+        Returns:
+            Cursor: nothing is sent before its first use; it also makes tables, see ``Cursor.to_dataframe``.
+
+        Raises:
+            AmigoCloudError: there is no project, or an argument cannot be used.
+
+        Example:
+            for row in amigocloud.sql('SELECT name FROM dataset_2', project_id=1):
+                print(row['name'])
+        """
+        return queries.select(self.get, queries.project_path(project_id, self._project_url), query, limit, prefetch,
+                              params)
+
+    def execute(self, query, project_id=None):
+        """Writes by an SQL query: POSTs it to ``/projects/PROJECT/sql``.
+
+        Args:
+            query (str): an INSERT, UPDATE or DELETE, in the SQL of PostGIS.
+            project_id (int): the project; not needed with a project token.
+
+        Returns:
+            dict: the answer; ``count`` is the number of rows that were written.
+
+        Raises:
+            AmigoCloudError: there is no project, or the service refuses the query.
+
+        Example:
+            amigocloud.execute("UPDATE dataset_2 SET kind = 'bus' WHERE seats > 30", project_id=1)['count']
+        """
+        return queries.execute(self.post, queries.project_path(project_id, self._project_url), query)
+
+    def read_dataset(self, project_id, dataset_id, limit=queries.PAGE_SIZE, prefetch=0, offset=0, rows=None,
+                     state=None):
+        """Reads all rows of a dataset as they are at one moment: edits in between change nothing in the result.
+
+        Asks for the newest state at ``/projects/PROJECT/datasets/DATASET/master`` when the first row is wanted, and
+        reads ``SELECT * FROM dataset_DATASET ORDER BY amigo_id`` at that state. Several that read parts of a dataset,
+        by offset and rows, have to name the same state.
+
+        Args:
+            project_id (int): the project; None for that of a project token.
+            dataset_id (int): the dataset.
+            limit (int), prefetch (int): see ``sql``.
+            offset (int): rows to leave out at the start. Defaults to 0.
+            rows (int): how many rows; by default all that follow. ``count`` of the cursor is the number of these.
+            state (str): the id of a state, as ``master`` and ``states`` of the dataset name them. Defaults to the
+                newest.
+
+        Returns:
+            Cursor: see ``sql``.
+
+        Raises:
+            AmigoCloudError: see ``sql``.
+
+        Example:
+            amigocloud.read_dataset(1, 2, prefetch=2).to_geodataframe()
+        """
+        return queries.read_dataset(self.get, queries.project_path(project_id, self._project_url), dataset_id, limit,
+                                    prefetch, offset, rows, state)
+
+    def insert_rows(self, project_id, dataset_id, rows):
+        """Puts rows into a dataset: by its ``submit_change``, in batches below 15 MB, and waits for the job of each.
+
+        Rows in a list are all checked before any is sent, those of an iterator (of which one batch is in memory at a
+        time) before their batch is. A batch is never sent twice: one that was not answered may have been written.
+        Give the rows amigo_ids of your own (``uuid.uuid4().hex``) to be able to look for them then.
+
+        Args:
+            project_id (int): the project; None for that of a project token.
+            dataset_id (int): the dataset.
+            rows (iterable of dict): values by column: None, bool, numbers, texts, dates and datetimes; geometry as a
+                shapely geometry (in SRID 4326 unless it has another), EWKT or hex EWKB. A row without an ``amigo_id``
+                is given one.
+
+        Returns:
+            list of str: the amigo_ids, in the order of the rows.
+
+        Raises:
+            AmigoCloudError: a row cannot be sent or a batch failed; the message says how many rows were written before.
+
+        Example:
+            amigocloud.insert_rows(1, 2, [{'name': 'Oak', 'location': 'SRID=4326;POINT(11.6 48.1)'}])
+        """
+        return changes.insert_rows(self.post, self.wait_for_job, queries.project_path(project_id, self._project_url),
+                                   dataset_id, rows)
+
+    def update_rows(self, project_id, dataset_id, rows):
+        """Changes rows of a dataset; see ``insert_rows``.
+
+        Args:
+            project_id (int), dataset_id (int): see ``insert_rows``.
+            rows (iterable of dict): the ``amigo_id`` and the new values of each row; the other columns stay.
+
+        Returns:
+            list of str: the amigo_ids, in the order of the rows.
+
+        Raises:
+            AmigoCloudError: see ``insert_rows``.
+
+        Example:
+            amigocloud.update_rows(1, 2, [{'amigo_id': '6f1c', 'name': 'Elm'}])
+        """
+        return changes.update_rows(self.post, self.wait_for_job, queries.project_path(project_id, self._project_url),
+                                   dataset_id, rows)
+
+    def delete_rows(self, project_id, dataset_id, amigo_ids):
+        """Removes rows of a dataset; see ``insert_rows``.
+
+        Args:
+            project_id (int), dataset_id (int): see ``insert_rows``.
+            amigo_ids (iterable of str): which rows.
+
+        Returns:
+            list of str: the amigo_ids.
+
+        Raises:
+            AmigoCloudError: see ``insert_rows``.
+
+        Example:
+            amigocloud.delete_rows(1, 2, ['6f1c'])
+        """
+        return changes.delete_rows(self.post, self.wait_for_job, queries.project_path(project_id, self._project_url),
+                                   dataset_id, amigo_ids)
+
+    def write_geodataframe(self, project_id, gdf, name, progress=None):
+        """Makes a dataset of a table; needs ``pip install "amigocloud[geo]"``.
+
+        Creates it at ``/projects/PROJECT/datasets/create`` and puts the rows into it; see ``insert_rows``.
+        ``read_dataset(...).to_geodataframe()`` gives the same table in the same order, with an ``amigo_id`` before the
+        other columns: integers, floats, booleans, texts, times with a time zone (which come back in UTC), dates
+        (``datetime.date``, or times without a time zone that are all midnight), and any number of columns of geometry
+        with their coordinate systems, unless all in one is null. The service shows the first of them on its maps. The
+        index is not written; ``reset_index`` makes a column of it.
+
+        Args:
+            project_id (int): the project; None for that of a project token.
+            gdf (geopandas.GeoDataFrame or pandas.DataFrame): the table. A column ``amigo_id``, if there is one, names
+                its rows, which are then read in the order of that.
+            name (str): what the dataset is called.
+            progress (bool or callable): True for a bar, or ``progress(done, total)`` in rows.
+
+        Returns:
+            dict: the dataset as the service describes it.
+
+        Raises:
+            AmigoCloudValueError: something in the table cannot be kept as it is; nothing was sent.
+            AmigoCloudError: it could not be written whole; the message names the dataset.
+
+        Example:
+            amigocloud.write_geodataframe(1, geopandas.read_file('trees.gpkg'), 'Trees')['id']
+        """
+        return writing.write_geodataframe(self.get, self.post, self.wait_for_job,
+                                          queries.project_path(project_id, self._project_url), gdf, name, progress)
+
     def upload_file(self, simple_upload_url, chunked_upload_url, file_obj, chunk_size=uploads.CHUNK_SIZE,
-                    force_chunked=False, extra_data=None, resume=None):
+                    force_chunked=False, extra_data=None, resume=None, progress=None):
         """Uploads a file: below 8 MB by one POST, else in chunks. It is read while it is sent.
 
         A chunk that fails is sent again from the offset that the service holds; an upload that the service has
@@ -251,6 +415,7 @@ class AmigoCloud(object):
             extra_data (dict): what else to send: form fields, or members of the completion's JSON.
             resume (AmigoCloudError): what an earlier upload of the file in chunks raised, in this process or, pickled,
                 in another; it goes on from there.
+            progress (bool or callable): True for a bar, or ``progress(done, total)`` in bytes. Defaults to nothing.
 
         Returns:
             dict: the answer, usually ``{'job': ID}``.
@@ -261,16 +426,16 @@ class AmigoCloud(object):
                 changed its size meanwhile; or the file object gives text or cannot be rewound.
         """
         return uploads.upload(self.post, simple_upload_url, chunked_upload_url, file_obj, chunk_size, force_chunked,
-                              extra_data, resume)
+                              extra_data, resume, progress)
 
     def upload_datafile(self, project_owner, project_id, file_obj, chunk_size=uploads.CHUNK_SIZE,
-                        force_chunked=False, resume=None):
+                        force_chunked=False, resume=None, progress=None):
         """Uploads a file to be imported as a dataset, at ``/users/OWNER/projects/PROJECT/datasets/upload``.
 
         Args:
             project_owner (int): the id of the user whose project it is.
             project_id (int): the project.
-            file_obj, chunk_size, force_chunked, resume: see ``upload_file``.
+            file_obj, chunk_size, force_chunked, resume, progress: see ``upload_file``.
 
         Returns:
             dict: ``{'job': ID}``; once the job is done its ``extra`` names the ``dataset_ids``.
@@ -283,17 +448,19 @@ class AmigoCloud(object):
         """
         datasets = '/users/{}/projects/{}/datasets/'.format(project_owner, project_id)
         return self.upload_file(datasets + 'upload', datasets + 'chunked_upload', file_obj, chunk_size, force_chunked,
-                                resume=resume)
+                                resume=resume, progress=progress)
 
     def upload_gallery_photo(self, gallery_id, source_amigo_id, file_obj, chunk_size=uploads.CHUNK_SIZE,
-                             force_chunked=False, metadata=None):
+                             force_chunked=False, metadata=None, filename=None, resume=None, progress=None):
         """Uploads a photo of a feature, at ``/related_tables/GALLERY/upload``.
 
         Args:
             gallery_id (int): the gallery.
             source_amigo_id (str): the amigo_id of the feature.
-            file_obj, chunk_size, force_chunked: see ``upload_file``; a file object needs a name.
+            file_obj, chunk_size, force_chunked, resume, progress: see ``upload_file``.
             metadata (dict): what else to keep with the photo.
+            filename (str): what the photo is called. Defaults to the name of the file; a file object without one, such
+                as ``io.BytesIO``, needs it.
 
         Returns:
             dict: the answer.
@@ -301,14 +468,14 @@ class AmigoCloud(object):
         Raises:
             IOError, AmigoCloudError: see ``upload_file``.
         """
-        filename = uploads.base_name(file_obj)
-        if not filename:
-            raise AmigoCloudValueError('A photo needs a name; {!r} has none.'.format(file_obj))
+        filename = uploads.base_name(file_obj) if filename is None else filename
+        if not filename or not isinstance(filename, six.string_types):
+            raise AmigoCloudValueError('A photo needs a name, and filename gives it; {!r} has none.'.format(file_obj))
         extra_data = {'source_amigo_id': source_amigo_id, 'filename': filename}
         extra_data.update(metadata or {})
         gallery = '/related_tables/{}/'.format(gallery_id)
         return self.upload_file(gallery + 'upload', gallery + 'chunked_upload', file_obj, chunk_size, force_chunked,
-                                extra_data)
+                                extra_data, resume, progress)
 
     def geocode_addresses(self, project_id, dataset_id, address_field, geometry_field, progress=None, **extra_params):
         """Fills the points of a dataset from its addresses.
@@ -321,7 +488,8 @@ class AmigoCloud(object):
             dataset_id (int): the dataset.
             address_field (str): the column of the addresses.
             geometry_field (str): the column of the points, written in SRID 4326.
-            progress (callable): ``progress(done, total)`` after each batch. By default percentages go to stderr.
+            progress (bool or callable): ``progress(done, total)`` after each batch, or True for a bar (see
+                ``download``). By default percentages go to stderr; False for nothing.
             **extra_params: components that narrow the search, such as ``country='US'``.
 
         Returns:
@@ -332,6 +500,103 @@ class AmigoCloud(object):
         """
         return geocoding.geocode(self.get, self.post, project_id, dataset_id, address_field, geometry_field,
                                  extra_params, progress)
+
+    def wait_for_job(self, job, timeout=None, progress=None):
+        """Waits until a job has ended, by asking for it: first after 0.1 s, then less and less often, up to every 5 s.
+
+        Asks at ``/me/jobs/JOB``, with a project token at ``jobs/JOB`` below the project.
+
+        Args:
+            job (int or str or dict): its id, or the answer that holds it as ``job``.
+            timeout (float): seconds to wait at the most; 0 asks once. By default there is no limit.
+            progress (bool or callable): ``progress(done, total)`` counts this one job, or True for a bar that shows
+                how long it takes (see ``download``).
+
+        Returns:
+            dict: the job, whose ``extra`` holds what came of it: ``dataset_ids``, ``link``.
+
+        Raises:
+            AmigoCloudJobError: the job failed; the error's ``job`` is the whole of it.
+            AmigoCloudError: the job could not be asked for, or has not ended in time; it goes on then.
+
+        Example:
+            job = amigocloud.wait_for_job(amigocloud.upload_datafile(1, 2, 'trees.zip'))
+            print(job['extra']['dataset_ids'])
+        """
+        return jobs.wait_for_job(self.get, 'jobs' if self._project_url else '/me/jobs', job, timeout, progress)
+
+    def download(self, url, destination=None, progress=None):
+        """Downloads a file. It is written while it arrives, beside its place, and moved there once it is whole.
+
+        A download that is interrupted goes on where it was if the server allows that and the file has not changed
+        meanwhile; else it begins anew.
+
+        Args:
+            url (str): see ``build_url``.
+            destination (str or os.PathLike or file): a folder, in which the file is named as the service says (made
+                safe: a plain name without folders); a path; or a file open for writing in binary mode, which is
+                written from where it stands and left open. A file that is there is replaced. Defaults to the current
+                folder.
+            progress (bool or callable): ``progress(done, total)`` is called with bytes, total is None if the service
+                does not say; or True for a bar in the terminal or notebook, which needs the extra ``progress``.
+
+        Returns:
+            str: the path; None for an open file.
+
+        Raises:
+            IOError: the file cannot be written.
+            AmigoCloudError: the download failed; nothing is left of it, except in an open file.
+
+        Example:
+            amigocloud.download('/projects/2/datasets/3/preview_image', 'preview.png')
+        """
+        return downloads.download(self.get, url, destination, progress)
+
+    def export_dataset(self, project_id, dataset_id, format, destination=None, progress=None):
+        """Exports a dataset to a file: asks for the export, waits for its job and downloads what it made.
+
+        Args:
+            project_id (int): the project.
+            dataset_id (int): the dataset.
+            format (str): such as ``'CSV'``, ``'GEOJSON'``, ``'KML'``, ``'SHP'``.
+            destination, progress: see ``download``.
+
+        Returns:
+            str: the path; None for an open file.
+
+        Raises:
+            AmigoCloudJobError: the export failed.
+            IOError, AmigoCloudError: see ``download``.
+
+        Example:
+            amigocloud.export_dataset(2, 3, 'KML', 'trees.kml')
+        """
+        return downloads.export_dataset(self.get, self.post, self.wait_for_job, project_id, dataset_id, format,
+                                        destination, progress)
+
+    def download_photos(self, gallery_id, destination, source_amigo_id=None, progress=None):
+        """Downloads the photos of a gallery, several at a time.
+
+        The entry 17 with ``oak.jpg`` becomes ``oak-17.jpg``, so that none overwrites another. A photo that is there
+        already with the right size is left alone.
+
+        Args:
+            gallery_id (int): the gallery.
+            destination (str or os.PathLike): a folder; it is made if it is not there.
+            source_amigo_id (str): only the photos of the feature with this amigo_id.
+            progress (bool or callable): ``progress(done, total)`` is called with photos, or True for a bar (see
+                ``download``).
+
+        Returns:
+            list: the paths, in the order of the gallery's entries.
+
+        Raises:
+            AmigoCloudError: the gallery could not be read; or, once all the others are there, the photos that failed.
+
+        Example:
+            amigocloud.download_photos(1, 'photos')
+        """
+        return photos.download_photos(self.get, self.get_cursor, gallery_id, destination, source_amigo_id, progress)
 
     def listen_user_events(self):
         """Asks for the events of the user, such as ``project:creation_succeeded``.

@@ -1,10 +1,17 @@
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
+import geopandas
+import pandas
 import requests
 
 from amigocloud.cursor import Cursor
+from amigocloud.downloads import _Destination
+from amigocloud.exceptions import AmigoCloudError
+from amigocloud.jobs import _Job
+from amigocloud.progress import Progress
 from amigocloud.realtime import Realtime
 from amigocloud.uploads import FileLike
 
@@ -26,6 +33,7 @@ class AmigoCloud:
         websocket_port: int | None = None,
         session: requests.Session | None = None,
         timeout: Timeout = (10, 300),
+        retries: int = 3,
     ) -> None: ...
     @classmethod
     def from_env(cls, **kwargs: Any) -> AmigoCloud: ...
@@ -86,6 +94,41 @@ class AmigoCloud:
         **request_kwargs: Any,
     ) -> Any: ...
     def get_cursor(self, url: str, params: Mapping[str, Any] | None = None, **request_kwargs: Any) -> Cursor: ...
+    def sql(
+        self,
+        query: str,
+        project_id: int | str | None = None,
+        limit: int = 5000,
+        prefetch: int = 0,
+        **params: Any,
+    ) -> Cursor: ...
+    def execute(self, query: str, project_id: int | str | None = None) -> Any: ...
+    def read_dataset(
+        self,
+        project_id: int | str | None,
+        dataset_id: int | str,
+        limit: int = 5000,
+        prefetch: int = 0,
+        offset: int = 0,
+        rows: int | None = None,
+        state: str | None = None,
+    ) -> Cursor: ...
+    def insert_rows(
+        self, project_id: int | str | None, dataset_id: int | str, rows: Iterable[Mapping[str, Any]]
+    ) -> list[str]: ...
+    def update_rows(
+        self, project_id: int | str | None, dataset_id: int | str, rows: Iterable[Mapping[str, Any]]
+    ) -> list[str]: ...
+    def delete_rows(
+        self, project_id: int | str | None, dataset_id: int | str, amigo_ids: Iterable[str]
+    ) -> list[str]: ...
+    def write_geodataframe(
+        self,
+        project_id: int | str | None,
+        gdf: geopandas.GeoDataFrame | pandas.DataFrame,
+        name: str,
+        progress: Progress = None,
+    ) -> dict[str, Any]: ...
     def upload_file(
         self,
         simple_upload_url: str | None,
@@ -94,6 +137,8 @@ class AmigoCloud:
         chunk_size: int = 100000,
         force_chunked: bool = False,
         extra_data: Mapping[str, Any] | None = None,
+        resume: AmigoCloudError | None = None,
+        progress: Progress = None,
     ) -> Any: ...
     def upload_datafile(
         self,
@@ -102,6 +147,8 @@ class AmigoCloud:
         file_obj: FileLike,
         chunk_size: int = 100000,
         force_chunked: bool = False,
+        resume: AmigoCloudError | None = None,
+        progress: Progress = None,
     ) -> Any: ...
     def upload_gallery_photo(
         self,
@@ -111,6 +158,9 @@ class AmigoCloud:
         chunk_size: int = 100000,
         force_chunked: bool = False,
         metadata: Mapping[str, Any] | None = None,
+        filename: str | None = None,
+        resume: AmigoCloudError | None = None,
+        progress: Progress = None,
     ) -> Any: ...
     def geocode_addresses(
         self,
@@ -118,9 +168,26 @@ class AmigoCloud:
         dataset_id: int | str,
         address_field: str,
         geometry_field: str,
-        progress: Callable[[int, int], object] | None = None,
+        progress: Progress = None,
         **extra_params: str,
     ) -> dict[str, Any]: ...
+    def wait_for_job(self, job: _Job, timeout: float | None = None, progress: Progress = None) -> dict[str, Any]: ...
+    def download(self, url: str, destination: _Destination = None, progress: Progress = None) -> Any: ...
+    def export_dataset(
+        self,
+        project_id: int | str,
+        dataset_id: int | str,
+        format: str,
+        destination: _Destination = None,
+        progress: Progress = None,
+    ) -> Any: ...
+    def download_photos(
+        self,
+        gallery_id: int | str,
+        destination: str | bytes | os.PathLike[str],
+        source_amigo_id: str | None = None,
+        progress: Progress = None,
+    ) -> list[Any]: ...
     def listen_user_events(self) -> None: ...
     def listen_dataset_events(self, owner_id: int | str, project_id: int | str, dataset_id: int | str) -> None: ...
     def add_callback(self, event_name: str, callback: Callable[[Any], object]) -> None: ...

@@ -5,10 +5,10 @@ import collections
 
 import six
 
+from amigocloud import frames, preview
 from amigocloud.exceptions import AmigoCloudError, strike_out
-
-#: Where a page holds its rows: lists under the first, SQL under the second.
-ROW_MEMBERS = ('results', 'data')
+from amigocloud.pages import Pages
+from amigocloud.prefetch import PrefetchedPages
 
 
 class Cursor(six.Iterator):
@@ -18,10 +18,15 @@ class Cursor(six.Iterator):
     kept in memory. A page that fails raises AmigoCloudError; using the cursor again asks for it again, so that
     no row is lost and none comes twice.
 
+    ``to_dataframe`` and its like give the whole result, from its first row, whatever was used of the cursor: they read
+    it anew, and can be called again. A notebook shows a cursor as a table of its first rows, and asks for the first
+    page if there was none yet.
+
     Args:
         fetch (callable): ``fetch(url, params)`` gives the decoded answer.
         url (str): the endpoint, as ``AmigoCloud.get`` takes it.
         params (dict): the query of the first request; the service repeats it in the ``next`` links.
+        prefetch (int): pages that a thread asks for while the rows of an earlier one are used. Defaults to 0.
 
     Example:
         cursor = amigocloud.get_cursor('me/projects')
@@ -30,12 +35,13 @@ class Cursor(six.Iterator):
             print(project['name'])
     """
 
-    def __init__(self, fetch, url, params=None):
-        self._fetch = fetch
+    def __init__(self, fetch, url, params=None, prefetch=0):
         self._endpoint = url
-        self._upcoming = (url, dict(params or {}))
-        self._turned = set()
-        self._page = None
+        self._source = (fetch, url, dict(params or {}))
+        self._prefetch = prefetch
+        self._pages = self._open()
+        self._page = self._head = None
+        self._more = True
         self._rows = collections.deque()
 
     def __iter__(self):
@@ -68,7 +74,7 @@ class Cursor(six.Iterator):
         Raises:
             AmigoCloudError: the page could not be had.
         """
-        while not self._rows and self._upcoming:
+        while not self._rows and self._more:
             self._turn_page()
         return bool(self._rows)
 
@@ -95,28 +101,110 @@ class Cursor(six.Iterator):
                 strike_out(self._endpoint), name, ', '.join(sorted(self._page)) or 'nothing else'))
         return self._page[name]
 
+    def to_dataframe(self, progress=None):
+        """Gives the whole result as a table; needs ``pip install "amigocloud[pandas]"``.
+
+        The types of SQL's columns become ``string``, ``Int32`` (integer), ``Int64`` (bigint), ``boolean``, ``float64``
+        (number and float), ``float32`` (real), ``datetime64[us, UTC]`` (datetime; one without a time zone is in UTC),
+        ``datetime64[s]`` without a time zone (date) and ``string`` (geometry, as hex EWKB). A list, which names no
+        types, gets those that pandas finds.
+
+        Args:
+            progress (bool or callable): True for a bar, or ``progress(done, total)`` in rows.
+
+        Returns:
+            pandas.DataFrame: with all the columns, also if there are no rows.
+
+        Raises:
+            AmigoCloudError: a page could not be had, a value is not of its column's type, or pandas is not installed.
+
+        Example:
+            amigocloud.sql('SELECT name, seats FROM dataset_1', project_id=1).to_dataframe()
+        """
+        return frames.to_dataframe(self._read_anew(), progress)
+
+    def to_geodataframe(self, geometry=None, crs=None, progress=None):
+        """Gives the whole result as a table with geometry; needs ``pip install "amigocloud[geo]"``.
+
+        All columns of geometry are shapely's, each with the coordinate system of its SRID; see ``to_dataframe`` for the
+        others.
+
+        Args:
+            geometry (str): the active geometry's column. Defaults to the first one.
+            crs: the coordinate system, as pyproj takes it, of geometry without an SRID or with one of its own.
+            progress (bool or callable): see ``to_dataframe``.
+
+        Returns:
+            geopandas.GeoDataFrame: the table.
+
+        Raises:
+            AmigoCloudError: see ``to_dataframe``; also if there is no geometry, the SRIDs of a column differ, or
+                crs is not what they say.
+
+        Example:
+            amigocloud.read_dataset(1, 2).to_geodataframe().plot()
+        """
+        return frames.to_geodataframe(self._read_anew(), geometry, crs, progress)
+
+    def to_arrow(self, progress=None):
+        """Gives the whole result as a table of Arrow; needs ``pip install "amigocloud[arrow]"``.
+
+        Args:
+            progress (bool or callable): see ``to_dataframe``.
+
+        Returns:
+            pyarrow.Table: geometry as GeoArrow's WKB with its coordinate system, dates as ``date32``.
+
+        Raises:
+            AmigoCloudError: see ``to_geodataframe``.
+        """
+        return frames.to_arrow(self._read_anew(), progress)
+
+    def to_file(self, path, progress=None, **kwargs):
+        """Writes the whole result to a file; needs ``pip install "amigocloud[geo]"``.
+
+        Args:
+            path (str or os.PathLike): its ending names the format (.gpkg, .geojson, .shp, .fgb, .csv ...).
+            progress (bool or callable): see ``to_dataframe``.
+            **kwargs: what ``pyogrio.write_dataframe`` takes, such as ``driver`` and ``layer``.
+
+        Raises:
+            AmigoCloudError: see ``to_geodataframe``.
+            Exception: whatever pyogrio raises.
+
+        Example:
+            amigocloud.read_dataset(1, 2).to_file('trees.gpkg', layer='trees')
+        """
+        frames.to_file(self._read_anew(), path, progress, **kwargs)
+
+    def _repr_html_(self):
+        try:
+            if self._page is None:
+                self._turn_page()
+            return preview.table(repr(self), self._page, self._head)
+        except AmigoCloudError as error:
+            return preview.failure(repr(self), error)
+
     def __repr__(self):
         count = '' if self._page is None or 'count' not in self._page else ', {} rows'.format(self._page['count'])
         return str('<Cursor over {}{}>').format(strike_out(self._endpoint), count)
 
     def _turn_page(self):
-        url, params = self._upcoming
-        if not isinstance(url, six.string_types):
-            raise AmigoCloudError(u'The next link of {} is not a str but {!r}.'.format(strike_out(self._endpoint), url))
-        if url in self._turned:
-            raise AmigoCloudError(u'The next links of {} lead in a circle, back to {}.'.format(
-                strike_out(self._endpoint), strike_out(url)))
-        page = self._fetch(url, params)
-        if not isinstance(page, dict):
-            raise AmigoCloudError(u'A page of {} is not a JSON object but a {}.'.format(
-                strike_out(url), type(page).__name__))
-        rows, upcoming = [page], None
-        if 'next' in page:
-            rows = next((page.pop(name) for name in ROW_MEMBERS if name in page), [])
-            upcoming = (page['next'], None) if page['next'] else None
-        if not isinstance(rows, list):
-            raise AmigoCloudError(u'The rows of {} are not a list but a {}.'.format(
-                strike_out(url), type(rows).__name__))
-        self._turned.add(url)
-        self._upcoming, self._page = upcoming, page
-        self._rows.extend(rows)
+        page = self._pages.turn()
+        self._page, self._more = page.members, page.more
+        self._rows.extend(page.rows)
+        if self._head is None:
+            self._head = page.rows[:preview.ROWS]
+
+    def _open(self):
+        """The pages from the first on, with their own requests."""
+        pages = Pages(*self._source)
+        return PrefetchedPages(pages, self._prefetch) if self._prefetch else pages
+
+    def _read_anew(self):
+        pages = self._open()
+        more = True
+        while more:
+            page = pages.turn()
+            more = page.more
+            yield page

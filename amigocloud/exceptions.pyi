@@ -13,6 +13,10 @@ class AmigoCloudError(Exception):
 
 class AmigoCloudValueError(AmigoCloudError, ValueError): ...
 
+class AmigoCloudJobError(AmigoCloudError):
+    job: dict[str, Any]
+    def __init__(self, message: str, job: dict[str, Any]) -> None: ...
+
 def failure_error(
     failure: BaseException, message: str, response: requests.Response | None = None
 ) -> AmigoCloudError: ...

@@ -9,6 +9,7 @@ import sys
 import six
 
 from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError
+from amigocloud.progress import check_progress, reporting
 
 #: Rows of one page of addresses.
 PAGE_SIZE = 1000
@@ -29,19 +30,20 @@ def geocode(get, post, project_id, dataset_id, address_field, geometry_field, co
         get (callable): sends a GET, as ``AmigoCloud.get`` does, from several threads at a time.
         post (callable): sends a POST, as ``AmigoCloud.post`` does.
         components (dict): narrows the search, such as ``{'country': 'US'}``.
-        progress (callable): ``progress(done, total)``; percentages on stderr by default.
+        progress (bool or callable): see ``progress.reporting``; percentages on stderr by default.
     """
     for field in (address_field, geometry_field):
         if not field or not isinstance(field, six.string_types):
             raise AmigoCloudValueError('A field is a name, not {!r}.'.format(field))
     if not re.match(r'\d+\Z', str(dataset_id)):
         raise AmigoCloudValueError('dataset_id is a number, not {!r}.'.format(dataset_id))
+    progress = _print_percentage if progress is None else progress
+    check_progress(progress)
     # Here, for its import takes longer than that of all the rest.
     from multiprocessing.pool import ThreadPool
 
     sql_url = '/projects/{}/sql'.format(project_id)
     table = 'dataset_{}'.format(dataset_id)
-    progress = progress or _print_percentage
     start = datetime.datetime.now()
 
     total = get('/projects/{}/datasets/{}'.format(project_id, dataset_id))['feature_count']
@@ -57,14 +59,15 @@ def geocode(get, post, project_id, dataset_id, address_field, geometry_field, co
     geocoded = 0
     pool = ThreadPool(BATCH_SIZE)
     try:
-        for offset in range(0, len(rows), BATCH_SIZE):
-            batch = rows[offset:offset + BATCH_SIZE]
-            points = pool.map_async(lambda row: _search(get, row[1], components), batch).get(BATCH_TIMEOUT)
-            found = [(amigo_id, point) for (amigo_id, _), point in zip(batch, points) if point]
-            if found:
-                post(sql_url, {'query': _update_query(table, geometry_field, found)})
-            geocoded += len(found)
-            progress(offset + len(batch), len(rows))
+        with reporting(progress, len(rows), 'rows', 'Geocoding') as report:
+            for offset in range(0, len(rows), BATCH_SIZE):
+                batch = rows[offset:offset + BATCH_SIZE]
+                points = pool.map_async(lambda row: _search(get, row[1], components), batch).get(BATCH_TIMEOUT)
+                found = [(amigo_id, point) for (amigo_id, _), point in zip(batch, points) if point]
+                if found:
+                    post(sql_url, {'query': _update_query(table, geometry_field, found)})
+                geocoded += len(found)
+                report(offset + len(batch))
     finally:
         pool.terminate()
     print('Done!')

@@ -21,17 +21,18 @@ class Multipart(object):
         name (str): the file's name.
         content (file): a binary file object, sent from where it stands to its end.
         size (int): the bytes from there to the end; other than that many are an error.
+        report (callable): is told how many bytes of the file have been read; by default nobody is.
 
     Attributes:
         content_type (str): the value for the Content-Type header.
     """
 
-    def __init__(self, fields, name, content, size):
+    def __init__(self, fields, name, content, size, report=lambda done: None):
         mark = binascii.hexlify(os.urandom(16))
         encoded = requests.Request('POST', 'http://localhost', data=fields, files={FILE_FIELD: (name, mark)}).prepare()
         self.content_type = encoded.headers['Content-Type']
         self._head, self._tail = encoded.body.split(mark)
-        self._content = content
+        self._content, self._report = content, report
         self._content_start = content.tell()
         self._content_end = len(self._head) + size
         self.seek(0)
@@ -51,9 +52,10 @@ class Multipart(object):
         while self._sources:
             block = self._sources[0].read(size)
             self._position += len(block)
-            if self._sources[0] is self._content and (
-                    self._position > self._content_end or not block and self._position < self._content_end):
-                raise AmigoCloudError('The file changed its size while it was being sent; nothing was stored of it.')
+            if self._sources[0] is self._content:
+                if self._position > self._content_end or not block and self._position < self._content_end:
+                    raise AmigoCloudError('The file changed its size while it was being sent; nothing of it was stored.')
+                self._report(self._position - len(self._head))
             if block:
                 return block
             self._sources.pop(0)

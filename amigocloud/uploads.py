@@ -10,6 +10,7 @@ import six
 from amigocloud.chunks import ChunkedUpload
 from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError
 from amigocloud.multipart import FILE_FIELD, Multipart
+from amigocloud.progress import reporting
 
 #: Bytes of one chunk.
 CHUNK_SIZE = 100000
@@ -18,7 +19,8 @@ CHUNK_SIZE = 100000
 MAX_SIZE_SIMPLE_UPLOAD = 8000000
 
 
-def upload(post, simple_url, chunked_url, file_obj, chunk_size, force_chunked, extra_data, resume=None):
+def upload(post, simple_url, chunked_url, file_obj, chunk_size, force_chunked, extra_data, resume=None,
+           progress=None):
     """Uploads a file; see ``AmigoCloud.upload_file``.
 
     Args:
@@ -33,10 +35,11 @@ def upload(post, simple_url, chunked_url, file_obj, chunk_size, force_chunked, e
         size = content.tell()
         content.seek(0)
         name = base_name(file_obj) or FILE_FIELD
-        if simple_url and not force_chunked and size < MAX_SIZE_SIMPLE_UPLOAD:
-            body = Multipart(extra_data, name, content, size)
-            return post(simple_url, body, send_as_json=False, content_type=body.content_type)
-        return ChunkedUpload(post, chunked_url, name, content, size, chunk_size, resume).run(extra_data)
+        with reporting(progress, size, 'B', name) as report:
+            if simple_url and not force_chunked and size < MAX_SIZE_SIMPLE_UPLOAD:
+                body = Multipart(extra_data, name, content, size, report)
+                return post(simple_url, body, send_as_json=False, content_type=body.content_type)
+            return ChunkedUpload(post, chunked_url, name, content, size, chunk_size, resume).run(extra_data, report)
 
 
 def base_name(file_obj):

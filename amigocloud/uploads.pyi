@@ -2,6 +2,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
+from amigocloud.exceptions import AmigoCloudError
+
 CHUNK_SIZE: int
 MAX_SIZE_SIMPLE_UPLOAD: int
 
@@ -15,5 +17,7 @@ def upload(
     chunk_size: int,
     force_chunked: bool,
     extra_data: Mapping[str, Any] | None,
+    resume: AmigoCloudError | None = None,
+    progress: bool | Callable[[int, int], object] | None = None,
 ) -> Any: ...
 def base_name(file_obj: FileLike) -> str | None: ...

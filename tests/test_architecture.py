@@ -11,8 +11,9 @@ from amigocloud import amigocloud as old_path
 FOLDER = os.path.dirname(amigocloud.__file__)
 
 #: From the top down: a module imports only what stands behind it.
-LAYERS = ['amigocloud', 'client', 'geocoding', 'realtime', 'connection', 'uploads', 'chunks', 'multipart', 'cursor', 'transport',
-          'retrying', 'urls', 'exceptions']
+LAYERS = ['amigocloud', 'client', 'writing', 'changes', 'geocoding', 'photos', 'downloads', 'jobs', 'realtime',
+          'connection', 'uploads', 'chunks', 'multipart', 'queries', 'cursor', 'frames', 'preview', 'prefetch', 'pages',
+          'transport', 'retrying', 'urls', 'filenames', 'progress', 'exceptions']
 
 LOADS = """
 import sys
@@ -51,7 +52,7 @@ def test_socketio_client_is_named_once():
 
 
 def test_exports():
-    assert amigocloud.__all__ == ['AmigoCloud', 'AmigoCloudError', 'Cursor']
+    assert amigocloud.__all__ == ['AmigoCloud', 'AmigoCloudError', 'AmigoCloudJobError', 'Cursor']
     assert old_path.AmigoCloud is amigocloud.AmigoCloud
     assert old_path.AmigoCloudIterator is amigocloud.Cursor
     assert all(hasattr(old_path, name) for name in old_path.__all__)

@@ -83,6 +83,20 @@ def test_geocode__pages_and_batches(wire, client):
     assert pages == ['0', '1000']
 
 
+@pytest.mark.parametrize('progress, shown', [(None, '100%'), (False, '')])
+def test_geocode__progress_on_stderr(wire, client, capsys, progress, shown):
+    serve(wire, ['x'])
+    client.geocode_addresses(1, 2, 'address', 'geom', progress=progress)
+    assert capsys.readouterr().err.strip() == shown
+
+
+def test_geocode__bar(wire, client, capsys):
+    pytest.importorskip('tqdm')
+    serve(wire, ['x'] * 31)
+    client.geocode_addresses(1, 2, 'address', 'geom', progress=True)
+    assert '31/31' in capsys.readouterr().err
+
+
 def test_geocode__thirty_at_a_time(wire, client):
     serve(wire, ['x'] * 60)
     answer = wire.answers[SEARCH]

@@ -133,6 +133,42 @@ def test_change__insert_update_delete(api, dataset):
     assert rows_of(api, dataset) == [dict(first, name=u"é'", place='POINT(5 6)')]
 
 
+def test_change__amigo_id_beside_the_new_row_or_in_it(api, dataset):
+    change(api, dataset, type='DML', action='INSERT', data=[
+        {'new': {'name': 'a'}, 'amigo_id': 'x1'}, {'new': {'name': 'b', 'amigo_id': 'x2'}},
+        {'new': {'name': 'c'}, 'amigo_id': None}])
+    found = {row['name']: row['amigo_id'] for row in rows_of(api, dataset)}
+    assert (found['a'], found['b'], len(found['c'])) == ('x1', 'x2', 32)
+    for amigo_id in ('x1', 5, ''):
+        change(api, dataset, 400, type='DML', action='INSERT', data=[{'new': {'name': 'd'}, 'amigo_id': amigo_id}])
+
+
+def test_change__as_large_as_gdal_sends_it(api, dataset):
+    row = {'new': {'name': 'x' * (15 * 1024 * 1024 - 1000)}}
+    change(api, dataset, type='DML', action='INSERT', data=[row])
+    assert api.get(dataset)['feature_count'] == 1
+    refused = api.send('POST', dataset + '/submit_change', 400, data=b'"' + b'x' * (15 * 1024 * 1024) + b'"',
+                       headers={'content-type': 'application/json'})
+    assert refused.text.startswith('<!doctype html>')
+
+
+def test_change__keeps_what_is_in_each_column(api):
+    kinds = ['string', 'number', 'float', 'real', 'integer', 'bigint', 'date', 'datetime', 'boolean', 'geometry']
+    schema = [dict({'name': kind, 'type': kind}, nullable=True, visible=True) for kind in kinds]
+    schema.append({'name': 'other place', 'type': 'geometry', 'geometry_type': 'POINTZ', 'nullable': True})
+    answer = api.post('/projects/1/datasets/create', json={'name': 'kinds', 'schema': json.dumps(schema)})
+    api.finished(answer)
+    path, mercator = '/projects/1/datasets/{}'.format(answer['id']), '01010000A0110F' + '0' * 52
+    assert [(column['name'], column['type']) for column in api.get(path + '/schema')['schema']] == [
+        ('amigo_id', 'string')] + [(kind, kind) for kind in kinds] + [('other place', 'geometry')]
+    new = dict(zip(kinds, [u'\u00e4', 0.5, 0.1, 0.5, -1, 2 ** 63 - 1, '2024-02-29', '2024-02-29T01:02:03.000004+00:00',
+                           False, '0101000020E6100000000000000000F03F0000000000000040']), **{'other place': mercator})
+    change(api, path, type='DML', action='INSERT', data=[{'new': new}, {'new': dict.fromkeys(new)}])
+    full, empty = api.sql('SELECT * FROM dataset_{} ORDER BY string'.format(answer['id']))['data']
+    assert {name: full[name] for name in new} == new
+    assert {name: empty[name] for name in new} == dict.fromkeys(new)
+
+
 def test_change__whole_or_not_at_all(api, dataset):
     change(api, dataset, type='DML', action='INSERT', data=[{'new': {'name': 'a'}}])
     before, states = rows_of(api, dataset), api.get(dataset + '/states')['count']

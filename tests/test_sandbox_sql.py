@@ -143,6 +143,15 @@ def test_read__two_columns_of_a_name(database):
     assert answer['data'][1] == {'name': 'bakery'}
 
 
+def test_read__names_that_sqlite_would_change(database):
+    names = ['name', 'name:1', 'TRUE', 'column7']
+    sql.create_table(database, 'dataset_2', [{'name': name, 'type': 'text'} for name in names])
+    sql.insert_rows(database, 'dataset_2', [dict(zip(names, 'abcd'))])
+    answer = sql.read(database, 'SELECT * FROM dataset_2')
+    assert [column['name'] for column in answer['columns']] == ['amigo_id'] + names
+    assert [answer['data'][0][name] for name in names] == list('abcd')
+
+
 # the dialect
 
 @pytest.mark.parametrize('expression, expected', [

@@ -269,3 +269,18 @@ def test_memory(wire, text, size):
     kilobytes = subprocess.check_output([sys.executable, '-c', MEMORY, wire.url, path, '4000000'])
     assert sum(received) > size
     assert int(kilobytes) < 60000
+
+
+@pytest.mark.parametrize('force_chunked', [False, True])
+def test_progress(wire, client, text, force_chunked):
+    done = []
+    client.upload_file(*URLS, file_obj=text(CONTENT), chunk_size=400, force_chunked=force_chunked,
+                       progress=lambda *args: done.append(args))
+    assert done[-1] == (1024, 1024) and done == sorted(done)
+    assert not force_chunked or done == [(400, 1024), (800, 1024), (1024, 1024)]
+
+
+def test_progress__bad_input(wire, client, text):
+    with pytest.raises(AmigoCloudError, match='progress'):
+        client.upload_file(*URLS, file_obj=text(CONTENT), progress='yes')
+    assert not wire.requests

@@ -44,13 +44,17 @@ def arguments():
     return {name: values[-1] for name, values in request.args.lists()}
 
 
-def fields():
-    """Return the fields of the request's body, JSON object or form, as a dictionary."""
+def fields(largest=LARGEST_BODY):
+    """Return the fields of the request's body, JSON object or form, as a dictionary.
+
+    Args:
+        largest (int): bytes of a body of JSON that are not refused yet.
+    """
     if request.mimetype in ('application/x-www-form-urlencoded', 'multipart/form-data'):
         values = {name: values[-1] for name, values in request.form.lists()}
         check_values(values)
         return values
-    if request.content_length and request.content_length > LARGEST_BODY:
+    if request.content_length and request.content_length > largest:
         raise html_refusal(400, 'Bad Request (400)')
     data = request.get_data()
     if not data.strip():

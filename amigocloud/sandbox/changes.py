@@ -10,12 +10,14 @@ from .answers import fields, invalid, needs, parse_json, text
 from .states import table_of
 
 blueprint = Blueprint('changes', __name__)
+#: Bytes of a request; GDAL's AmigoCloud driver sends changes of as many.
+_LARGEST_CHANGE = 15 * 1024 * 1024
 
 
 @blueprint.route('/submit_change', methods=['POST'])
 @needs('READ')
 def submit_change():
-    change = parse_json(text(fields(), 'change'))
+    change = parse_json(text(fields(_LARGEST_CHANGE), 'change'))
     if not isinstance(change, dict):
         raise invalid('change', 'Expected an object.')
     kind = text(change, 'type').upper(), text(change, 'action').upper()
@@ -42,7 +44,7 @@ def _apply(connection, dataset_id, parent, kind, rows):
 
 
 def _insert(connection, dataset_id, rows):
-    sql.insert_rows(connection, table_of(dataset_id), [_object(row, 'new') for row in rows])
+    sql.insert_rows(connection, table_of(dataset_id), [_inserted(row) for row in rows])
 
 
 def _update(connection, dataset_id, rows):
@@ -77,6 +79,12 @@ _ACTIONS = {
     ('DDL', 'ADD COLUMN'): ('EDIT', _add_columns),
     ('DDL', 'DROP COLUMN'): ('EDIT', _drop_columns),
 }
+
+
+def _inserted(row):
+    """Return the values of a new row; its amigo_id stands beside them, as GDAL's driver sends it, or among them."""
+    values = _object(row, 'new')
+    return values if row.get('amigo_id') is None else dict(values, amigo_id=text(row, 'amigo_id'))
 
 
 def _object(row, name):

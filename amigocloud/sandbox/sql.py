@@ -28,6 +28,8 @@ _READERS, _WRITERS = ('select', 'values'), ('insert', 'update', 'delete')
 _REFUSED = ('alter', 'analyze', 'begin', 'call', 'comment', 'commit', 'copy', 'create', 'do', 'drop', 'execute',
             'explain', 'grant', 'lock', 'prepare', 'reindex', 'revoke', 'rollback', 'savepoint', 'set', 'show',
             'truncate', 'vacuum')
+#: What SQLite calls, in a view, the second column of a name, and one whose name is `true` or `false`.
+_INVENTED_NAME = re.compile(r'.*:\d+|column\d+', re.DOTALL)
 _AMIGO_ID = 'amigo_id'
 _NEW_AMIGO_ID = '(lower(hex(randomblob(16))))'
 
@@ -219,8 +221,11 @@ def _describe(connection, translation):
         finally:
             connection.execute('DROP VIEW temp.{}'.format(quote_name(VIEW)))
     names = [column[1] for column in found]
-    bases = [re.sub(r':\d+$', '', name) for name in names]      # SQLite numbers the second column of a name
-    names = [base if base in names else name for base, name in zip(bases, names)]
+    if any(_INVENTED_NAME.fullmatch(name) for name in names):
+        with connection.running(READING):
+            cursor = connection.execute(translation.sql)
+            names = [column[0] for column in cursor.description]
+            cursor.close()
     types = [_SERVICE_TYPES.get(column[2]) or translation.types.get(name) for column, name in zip(found, names)]
     described = {'names': names, 'types': types, 'count': None}
     connection.described = (stamp[:-1] + connection.execute('PRAGMA temp.schema_version').fetchone(), described)

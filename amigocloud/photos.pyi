@@ -1,0 +1,19 @@
+import os
+from collections.abc import Callable
+from typing import Any
+
+from amigocloud.cursor import Cursor
+from amigocloud.progress import Progress
+
+AT_ONCE: int
+PAGE_SIZE: int
+PHOTO_TIMEOUT: int
+
+def download_photos(
+    get: Callable[..., Any],
+    get_cursor: Callable[..., Cursor],
+    gallery_id: int | str,
+    destination: str | bytes | os.PathLike[str],
+    source_amigo_id: str | None = None,
+    progress: Progress = None,
+) -> list[Any]: ...

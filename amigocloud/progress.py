@@ -1,0 +1,67 @@
+"""Progress of work that takes a while: for a callable, or as a bar of tqdm in a terminal or a notebook."""
+from __future__ import absolute_import
+
+import contextlib
+
+import six
+
+from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError
+
+
+def check_progress(progress):
+    """Raises for what ``reporting`` cannot use; for work whose total is known only once it has begun.
+
+    Args:
+        progress (bool or callable): see ``reporting``.
+
+    Raises:
+        AmigoCloudError: it is neither a bool nor callable; or it is True, and tqdm is not installed.
+    """
+    if progress is True:
+        _tqdm()
+    elif progress is not None and progress is not False and not callable(progress):
+        raise AmigoCloudValueError(
+            'progress is True or a callable that takes (done, total), not {!r}.'.format(progress))
+
+
+@contextlib.contextmanager
+def reporting(progress, total=None, unit='', description=None):
+    """Gives the function that is told how far some work has come.
+
+    Args:
+        progress (bool or callable): True for a bar; a callable is called with ``(done, total)``, and what it raises
+            comes out; None and False for nothing.
+        total (int): what ``done`` ends with, or None where nobody knows.
+        unit (str): what is counted: ``'B'`` for bytes, else a noun such as ``'rows'``.
+        description (str): stands before the bar.
+
+    Returns:
+        A context manager that gives ``report(done)``; done is the whole so far, and may go back.
+
+    Raises:
+        AmigoCloudError: see ``check_progress``.
+
+    Example:
+        with reporting(progress, len(rows), 'rows', 'Writing') as report:
+            for done, row in enumerate(rows, 1):
+                write(row)
+                report(done)
+    """
+    check_progress(progress)
+    if progress is True:
+        # Powers of 1000, as the sizes of files and networks are given.
+        with _tqdm()(total=total, desc=description, unit=unit if unit == 'B' else ' ' + unit,
+                     unit_scale=unit == 'B') as bar:
+            yield lambda done: bar.update(done - bar.n)
+    elif callable(progress):
+        yield lambda done: progress(done, total)
+    else:
+        yield lambda done: None
+
+
+def _tqdm():
+    try:
+        from tqdm.auto import tqdm
+    except ImportError as error:
+        six.raise_from(AmigoCloudError('A progress bar needs tqdm: pip install "amigocloud[progress]"'), error)
+    return tqdm

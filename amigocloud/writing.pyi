@@ -1,0 +1,19 @@
+from collections.abc import Callable
+from typing import Any
+
+import geopandas
+import pandas
+
+from amigocloud.progress import Progress
+
+SLICE_ROWS: int
+
+def write_geodataframe(
+    get: Callable[..., Any],
+    post: Callable[..., Any],
+    wait_for_job: Callable[..., Any],
+    below: str,
+    frame: geopandas.GeoDataFrame | pandas.DataFrame,
+    name: str,
+    progress: Progress = None,
+) -> dict[str, Any]: ...

@@ -1,0 +1,139 @@
+"""What a GeoDataFrame of a million rows costs: its time and its peak memory, each as a ratio.
+
+The time is measured against json.loads plus shapely.from_wkb over the same bytes, in turns and in one process; the peak
+memory against what the frame itself holds. A child process serves the bytes from its memory over loopback.
+
+    python benchmarks/frames.py [ROWS] [ROWS OF A PAGE]
+"""
+import ctypes
+import gc
+import json
+import multiprocessing
+import os
+import random
+import re
+import struct
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+COLUMNS = [('amigo_id', 'string'), ('name', 'string'), ('number', 'integer'), ('code', 'bigint'), ('height', 'float'),
+           ('open', 'boolean'), ('made', 'datetime'), ('day', 'date'), ('location', 'geometry')]
+ROUNDS = 3
+
+
+def make_row(number, numbers):
+    point = struct.pack('<BIIdd', 1, 0x20000001, 4326, numbers.uniform(-180, 180), numbers.uniform(-90, 90))
+    values = ('{:032x}'.format(numbers.getrandbits(128)), 'Tree {}'.format(number), number,
+              number * 10 ** 6 if number % 10 else None, number / 7, number % 2 == 0,
+              '2020-01-02T03:04:05.{:06d}'.format(number % 10 ** 6), '2020-01-{:02d}'.format(number % 28 + 1),
+              point.hex().upper())
+    return dict(zip((name for name, _ in COLUMNS), values))
+
+
+def serve(rows, page_rows, pipe):
+    """Serves the pages at /api/v1/projects/1/sql, and tells the port."""
+    numbers = random.Random(1)
+    pages = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = 'HTTP/1.1'
+        disable_nagle_algorithm = True
+
+        def do_GET(self):
+            found = re.search(r'offset=(\d+)', self.path)
+            body = pages[int(found.group(1)) // page_rows if found else 0]
+            self.send_response(200)
+            self.send_header('Content-Type', 'application/json')
+            self.send_header('Content-Length', str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            """Nothing on stderr."""
+
+    server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+    url = 'http://127.0.0.1:{}'.format(server.server_port)
+    for start in range(0, rows, page_rows):
+        end = min(start + page_rows, rows)
+        following = '{}/api/v1/projects/1/sql?limit={}&offset={}'.format(url, page_rows, end)
+        pages.append(json.dumps({
+            'columns': [{'name': name, 'type': kind} for name, kind in COLUMNS], 'count': rows,
+            'data': [make_row(number, numbers) for number in range(start, end)],
+            'next': following if end < rows else None}).encode())
+    pipe.send((url, len(pages)))
+    server.serve_forever()
+
+
+def make_client(url):
+    from amigocloud import AmigoCloud
+    return AmigoCloud(base_url=url, use_websockets=False)
+
+
+def measure_time(url, page_count, page_rows, pipe):
+    import shapely
+    with make_client(url) as client:
+        bodies = [client.get('/projects/1/sql', {'offset': number * page_rows}, raw=True)
+                  for number in range(page_count)]
+        client.sql('SELECT', 1, limit=page_rows).to_geodataframe()      # imports
+        best = [float('inf')] * 3
+        for _ in range(ROUNDS):
+            start = time.perf_counter()
+            texts = []
+            for body in bodies:
+                texts.extend([row['location'] for row in json.loads(body)['data']])
+            loaded = time.perf_counter()
+            shapely.from_wkb(texts)
+            decoded = time.perf_counter()
+            best[0] = min(best[0], loaded - start)
+            best[1] = min(best[1], decoded - loaded)
+            del texts
+            start = time.perf_counter()
+            client.sql('SELECT', 1, limit=page_rows).to_geodataframe()
+            best[2] = min(best[2], time.perf_counter() - start)
+    pipe.send(best)
+
+
+def measure_memory(url, pipe):
+    """Sends the peak and the lasting growth of the process, in bytes."""
+    with make_client(url) as client:
+        client.sql('SELECT', 1).to_geodataframe().iloc[:0]              # imports
+        before = resident()
+        with open('/proc/self/clear_refs', 'w') as peak:
+            peak.write('5')
+        frame = client.sql('SELECT', 1).to_geodataframe()
+        peak = resident('VmHWM')
+    pipe.send((peak - before, resident() - before, len(frame)))
+
+
+def resident(name='VmRSS'):
+    if name == 'VmRSS':
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)
+    with open('/proc/self/status') as status:
+        return 1024 * int(re.search(name + r':\s*(\d+) kB', status.read()).group(1))
+
+
+def run(context, function, *args):
+    receiving, sending = context.Pipe()
+    process = context.Process(target=function, args=args + (sending,), daemon=True)
+    process.start()
+    return receiving.recv()
+
+
+def main(rows=1000000, page_rows=10000):
+    context = multiprocessing.get_context('spawn')
+    url, page_count = run(context, serve, rows, page_rows)
+    loads, from_wkb, frame = run(context, measure_time, url, page_count, page_rows)
+    print('{} rows in pages of {}, the best of {} rounds'.format(rows, page_rows, ROUNDS))
+    print('json.loads {:.2f} s + shapely.from_wkb {:.2f} s; to_geodataframe {:.2f} s'.format(loads, from_wkb, frame))
+    print('time ratio {:.2f}'.format(frame / (loads + from_wkb)))
+    peak, kept, length = run(context, measure_memory, url)
+    assert length == rows
+    print('peak memory {:.0f} MB, the frame {:.0f} MB'.format(peak / 1e6, kept / 1e6))
+    print('memory ratio {:.2f}'.format(peak / kept))
+
+
+if __name__ == '__main__':
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    main(*map(int, sys.argv[1:]))

@@ -1,0 +1,411 @@
+# -*- coding: utf-8 -*-
+import gzip
+import io
+import os
+import re
+
+import pytest
+import requests
+import six
+from conftest import Answer
+
+from amigocloud import AmigoCloud, AmigoCloudError, downloads
+
+PATH = '/api/v1/files/7'
+CONTENT = bytes(bytearray(number % 251 for number in range(300000)))
+
+
+class Served(object):
+    """A file that the server gives, with what is wrong with its answers.
+
+    Args:
+        cuts (list): for each answer after how many bytes the connection breaks, or None; whole ones follow.
+        ranges (bool): whether parts of it can be asked for.
+    """
+
+    def __init__(self, content=CONTENT, cuts=(), ranges=True, **headers):
+        self.content, self.cuts, self.ranges = content, list(cuts), ranges
+        self.headers = {name.replace('_', '-'): value for name, value in dict({'ETag': '"1"'}, **headers).items()}
+
+    def __call__(self, request):
+        start, status, headers = 0, 200, dict(self.headers)
+        wanted = re.match(r'bytes=(\d+)-\Z', request.headers.get('range', ''))
+        if wanted and self.ranges and request.headers['if-range'] in headers.values():
+            start, status = int(wanted.group(1)), 206
+            headers['Content-Range'] = 'bytes {}-{}/{}'.format(start, len(self.content) - 1, len(self.content))
+        body = self.content[start:]
+        headers['Content-Length'] = str(len(body))
+        cut = self.cuts.pop(0) if self.cuts else None
+        if cut is not None:
+            body, headers['Connection'] = body[:cut], 'close'
+        return Answer(body, status, headers)
+
+
+def ranges(wire):
+    return [request.headers.get('range') for request in wire.requests]
+
+
+@pytest.fixture
+def folder(tmpdir):
+    """A folder that has to hold nothing but what was downloaded whole, in which the test runs."""
+    with tmpdir.mkdir('here').as_cwd():
+        yield tmpdir.join('here')
+
+
+def held(folder):
+    return {path.basename: path.read_binary() for path in folder.listdir()}
+
+
+def test_download(wire, client, folder):
+    wire.answers[PATH] = Served(Content_Disposition='attachment; filename="../trees.csv"')
+    assert client.download('/files/7') == 'trees.csv'
+    assert held(folder) == {'trees.csv': CONTENT}
+    request, = wire.requests
+    assert (request.method, request.params) == ('GET', {'token': 'secret'})
+    assert request.headers['accept-encoding'] == 'identity' and 'range' not in request.headers
+
+
+def test_download__name_of_the_url(wire, client, folder):
+    wire.answers['/api/v1/files/trees.csv'] = Served()
+    assert client.download('files/trees.csv') == 'trees.csv'
+
+
+@pytest.mark.parametrize('kind', [str, six.text_type, lambda path: path.encode('utf-8'), lambda path: path])
+def test_download__into_a_folder(wire, client, folder, kind):
+    wire.answers[PATH] = Served(Content_Disposition="attachment; filename*=UTF-8''B%C3%A4ume.csv")
+    path = client.download('/files/7', folder if kind is None else kind(six.text_type(folder)))
+    assert os.path.dirname(path) == kind(six.text_type(folder))
+    with io.open(path, 'rb') as content:
+        assert content.read() == CONTENT
+    assert [six.ensure_text(path.basename) for path in folder.listdir()] == [u'Bäume.csv']
+
+
+def test_download__to_a_path(wire, client, folder):
+    wire.answers[PATH] = Served(Content_Disposition='attachment; filename=trees.csv')
+    folder.join('mine.csv').write('what was there before')
+    assert client.download('/files/7', folder.join('mine.csv')) == str(folder.join('mine.csv'))
+    assert held(folder) == {'mine.csv': CONTENT}
+
+
+def test_download__to_an_open_file(wire, client, folder):
+    wire.answers[PATH] = Served(b'new')
+    output = io.BytesIO(b'0123456789')
+    output.seek(2)
+    assert client.download('/files/7', output) is None
+    assert output.getvalue() == b'01new56789' and output.tell() == 5
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='there are no permissions of this kind')
+def test_download__permissions_are_those_of_any_file(wire, client, folder):
+    wire.answers[PATH] = Served()
+    umask = os.umask(0o027)
+    try:
+        client.download('/files/7', 'a')
+    finally:
+        os.umask(umask)
+    assert folder.join('a').stat().mode & 0o777 == 0o640
+
+
+def test_download__empty(wire, client, folder):
+    wire.answers[PATH] = Served(b'')
+    told = []
+    client.download('/files/7', 'a', progress=lambda *args: told.append(args))
+    assert held(folder) == {'a': b''} and told == [(0, 0)]
+
+
+def test_download__goes_on(wire, client, folder):
+    wire.answers[PATH] = Served(cuts=[100000, 70000])
+    client.download('/files/7', 'a')
+    assert held(folder) == {'a': CONTENT}
+    starts = [int(re.match(r'bytes=(\d+)-', asked).group(1)) for asked in ranges(wire)[1:]]
+    assert 0 < starts[0] <= 100000 and starts[0] < starts[1] <= starts[0] + 70000
+    assert [request.headers.get('if-range') for request in wire.requests] == [None, '"1"', '"1"']
+
+
+def test_download__goes_on_with_an_open_file(wire, client):
+    wire.answers[PATH] = Served(cuts=[100000])
+    output = io.BytesIO()
+    output.write(b'head')
+    client.download('/files/7', output)
+    assert output.getvalue() == b'head' + CONTENT and len(wire.requests) == 2
+
+
+def test_download__goes_on_after_the_server_was_away(wire, client, folder):
+    wire.answers[PATH] = served = Served(cuts=[100000])
+    answers = [served] + [lambda request: None] * 5 + [served]
+    wire.answers[PATH] = lambda request: answers.pop(0)(request)
+    client.download('/files/7', 'a')
+    assert held(folder) == {'a': CONTENT} and ranges(wire)[-1] is not None
+
+
+def test_download__changed_meanwhile(wire, client, folder):
+    served = wire.answers[PATH] = Served(cuts=[200000])
+
+    def change(done, total):
+        served.content, served.headers = b'shorter', {'ETag': '"2"'}
+    client.download('/files/7', 'a', progress=change)
+    assert held(folder) == {'a': b'shorter'} and len(wire.requests) == 2
+
+
+def test_download__changed_meanwhile_in_an_open_file(wire, client):
+    served = wire.answers[PATH] = Served(cuts=[200000])
+
+    def change(done, total):
+        served.content, served.headers = b'', {'ETag': '"2"'}
+    output = io.BytesIO(b'head')
+    output.seek(4)
+    client.download('/files/7', output, progress=change)
+    assert output.getvalue() == b'head'
+
+
+@pytest.mark.parametrize('served', [
+    Served(cuts=[100000], ranges=False), Served(cuts=[100000], ETag='W/"1"'), Served(cuts=[100000], ETag=''),
+    Served(cuts=[100000], Accept_Ranges='none'), Served(cuts=[0]),
+    # What is not older than the answer may have been changed again within that second.
+    Served(cuts=[100000], ETag='', Last_Modified='Fri, 01 Jan 2100 00:00:00 GMT')])
+def test_download__begins_anew(wire, client, folder, served):
+    wire.answers[PATH] = served
+    client.download('/files/7', 'a')
+    assert held(folder) == {'a': CONTENT} and len(wire.requests) == 2
+    assert served.ranges is False or ranges(wire) == [None, None]
+
+
+def test_download__last_modified(wire, client, folder):
+    modified = 'Thu, 01 Jan 2015 00:00:00 GMT'
+    wire.answers[PATH] = Served(cuts=[100000], ETag='', Last_Modified=modified)
+    client.download('/files/7', 'a')
+    assert held(folder) == {'a': CONTENT}
+    assert wire.requests[1].headers['if-range'] == modified
+
+
+@pytest.mark.parametrize('content_range', [
+    None, 'nonsense', 'bytes 0-99/300000', 'bytes 65536-299999/300001', 'bytes */300000'])
+def test_download__wrong_part(wire, client, folder, content_range):
+    served = Served(cuts=[65536])
+    headers = {} if content_range is None else {'Content-Range': content_range}
+    answers = [served, lambda request: Answer(b'x' * 100, 206, headers), served]
+    wire.answers[PATH] = lambda request: answers.pop(0)(request)
+    client.download('/files/7', 'a')
+    assert held(folder) == {'a': CONTENT} and ranges(wire)[2] is None
+
+
+def test_download__part_refused(wire, client, folder):
+    served = Served(cuts=[100000])
+    answers = [served, lambda request: Answer(status=416), served]
+    wire.answers[PATH] = lambda request: answers.pop(0)(request)
+    client.download('/files/7', 'a')
+    assert held(folder) == {'a': CONTENT} and ranges(wire)[2] is None
+
+
+def test_download__parts_shorter_than_asked_for(wire, client, folder):
+    served = Served()
+
+    def part(request):
+        answer = served(request)
+        if answer.status == 206:
+            start = int(re.search(r'\d+', request.headers['range']).group())
+            answer = Answer(answer.body[:90000], 206, {
+                'Content-Range': 'bytes {}-{}/300000'.format(start, min(start + 90000, 300000) - 1)})
+        return answer
+    served.cuts = [65536]
+    wire.answers[PATH] = part
+    client.download('/files/7', 'a')
+    assert held(folder) == {'a': CONTENT} and len(wire.requests) == 4
+
+
+@pytest.mark.parametrize('allowed', [True, False])
+def test_download__given_up(wire, client, folder, allowed):
+    wire.answers[PATH] = Served(cuts=[100000] + [0 if allowed else 100000] * 100, ranges=allowed)
+    folder.join('a').write('old')
+    with pytest.raises(AmigoCloudError, match=r'broke off at \d+ of 300000 bytes') as raised:
+        client.download('/files/7?token=mine', 'a')
+    assert isinstance(raised.value, requests.exceptions.ChunkedEncodingError)
+    assert 'mine' not in str(raised.value)
+    assert len(wire.requests) == downloads.FAILURES + 1
+    assert held(folder) == {'a': b'old'}
+
+
+def test_download__as_many_interruptions_as_bring_something_new(wire, client, folder):
+    wire.answers[PATH] = Served(cuts=[70000 + 15000 * number for number in range(3 * downloads.FAILURES)], ranges=False)
+    client.download('/files/7', 'a')
+    assert held(folder) == {'a': CONTENT}
+    assert len(wire.requests) > 2 * downloads.FAILURES
+
+
+def zipped(content=CONTENT):
+    output = io.BytesIO()
+    with gzip.GzipFile(fileobj=output, mode='wb') as packed:
+        packed.write(content)
+    return output.getvalue()
+
+
+def test_download__zipped_although_not_asked_for(wire, client, folder):
+    noise = os.urandom(200000)
+    wire.answers[PATH] = Served(zipped(noise), cuts=[100000], Content_Encoding='gzip')
+    told = []
+    client.download('/files/7', 'a', progress=lambda *args: told.append(args))
+    assert held(folder) == {'a': noise} and ranges(wire) == [None, None]
+    assert told[-1] == (200000, None)
+
+
+def test_download__refused(wire, client, folder):
+    wire.answers[PATH] = Answer(b'{"detail": "Not found."}', 404)
+    with pytest.raises(AmigoCloudError, match='Not found') as raised:
+        client.download('/files/7', 'a')
+    assert raised.value.status_code == 404 and held(folder) == {}
+
+
+def test_download__refused_when_it_goes_on(wire, client, folder):
+    served = Served(cuts=[100000])
+    answers = [served, lambda request: Answer(status=403)]
+    wire.answers[PATH] = lambda request: answers.pop(0)(request)
+    with pytest.raises(AmigoCloudError, match='403'):
+        client.download('/files/7', 'a')
+    assert held(folder) == {}
+
+
+def test_download__foreign_link(wire, make_wire, client, folder):
+    foreign = make_wire()
+    wire.answers[PATH] = Answer(status=302, headers={'Location': foreign.url + '/bucket/trees.csv'})
+    foreign.answers['/bucket/trees.csv'] = Served(cuts=[100000])
+    assert client.download('/files/7') == 'trees.csv'
+    assert held(folder) == {'trees.csv': CONTENT}
+    assert [request.query for request in foreign.requests] == ['', '']
+
+
+@pytest.mark.parametrize('destination', [
+    5, 'nowhere/a', 'nowhere' + os.sep, io.StringIO(), os.devnull, object()])
+def test_download__bad_destination(wire, client, folder, destination):
+    for call in (lambda: client.download('/files/7', destination),
+                 lambda: client.export_dataset(1, 2, 'CSV', destination)):
+        with pytest.raises(ValueError):
+            call()
+    assert not wire.requests and held(folder) == {}
+
+
+@pytest.mark.parametrize('mode', ['rb', 'w', 'closed'])
+def test_download__bad_file(wire, client, text, mode):
+    with io.open(text(b'old'), 'wb' if mode == 'closed' else mode) as output:
+        if mode == 'closed':
+            output.close()
+        with pytest.raises(ValueError, match='destination is a folder, a path or a file'):
+            client.download('/files/7', output)
+    assert not wire.requests
+
+
+def test_download__a_folder_is_where_the_file_should_be(wire, client, folder):
+    wire.answers[PATH] = Served(Content_Disposition='attachment; filename=trees.csv')
+    folder.mkdir('trees.csv')
+    with pytest.raises(AmigoCloudError, match='trees.csv'):
+        client.download('/files/7')
+
+
+class Pipe(object):
+    def __init__(self):
+        self.received = b''
+
+    def write(self, block):
+        self.received += block
+
+
+def test_download__file_that_cannot_be_rewound(wire, client):
+    pipe = Pipe()
+    wire.answers[PATH] = Served(cuts=[100000])
+    client.download('/files/7', pipe)
+    assert pipe.received == CONTENT
+    wire.answers[PATH] = Served(cuts=[100000], ranges=False)
+    with pytest.raises(AmigoCloudError, match='cannot be rewound'):
+        client.download('/files/7', Pipe())
+
+
+def test_download__progress(wire, client, folder):
+    wire.answers[PATH] = Served(cuts=[100000])
+    told = []
+    client.download('/files/7', 'a', progress=lambda *args: told.append(args))
+    assert told == sorted(told) and told[-1] == (300000, 300000)
+    assert len(told) > 4 and {total for _, total in told} == {300000}
+
+
+@pytest.mark.parametrize('failure', [KeyError('mine'), requests.ConnectionError('mine'), KeyboardInterrupt()])
+def test_download__what_a_callable_raises(wire, client, folder, failure):
+    wire.answers[PATH] = Served()
+
+    def fail(done, total):
+        raise failure
+    with pytest.raises(type(failure)) as raised:
+        client.download('/files/7', 'a', progress=fail)
+    assert raised.value is failure
+    assert len(wire.requests) == 1 and held(folder) == {}
+
+
+def test_download__full_disk(wire, client):
+    class Full(Pipe):
+        def write(self, block):
+            if block:
+                raise IOError('No space left on device')
+    wire.answers[PATH] = Served()
+    with pytest.raises(IOError, match='No space') as raised:
+        client.download('/files/7', Full())
+    assert not isinstance(raised.value, AmigoCloudError) and len(wire.requests) == 1
+
+
+EXPORT = '/api/v1/users/1/projects/2/datasets/3/export'
+
+
+def serve_export(wire, **job):
+    wire.answers['/api/v1/projects/2/datasets/3'] = {'export': wire.url + EXPORT}
+    wire.answers[EXPORT] = {'job': 17}
+    wire.answers['/api/v1/me/jobs/17'] = [
+        {'status': 'STARTED'}, dict({'status': 'SUCCESS', 'extra': {'link': wire.url + PATH + '?token=secret'}}, **job)]
+    wire.answers[PATH] = Served(Content_Disposition='attachment; filename=trees.kml')
+
+
+def test_export_dataset(wire, client, folder):
+    serve_export(wire)
+    assert client.export_dataset(2, 3, 'KML') == 'trees.kml'
+    assert held(folder) == {'trees.kml': CONTENT}
+    export = wire.requests[1]
+    assert (export.method, export.path, export.json) == ('POST', EXPORT, {'format': 'KML'})
+    assert wire.requests[-1].query == 'token=secret'
+
+
+def test_export_dataset__fails(wire, client, folder):
+    serve_export(wire, status='FAILURE', extra={'error': ['No rows']})
+    with pytest.raises(AmigoCloudError, match='No rows'):
+        client.export_dataset(2, 3, 'KML')
+
+
+@pytest.mark.parametrize('extra', [None, {}, {'link': None}])
+def test_export_dataset__no_link(wire, client, folder, extra):
+    serve_export(wire, extra=extra)
+    with pytest.raises(AmigoCloudError, match="no 'link'"):
+        client.export_dataset(2, 3, 'KML')
+
+
+@pytest.mark.parametrize('format', [None, '', 5])
+def test_export_dataset__bad_format(wire, client, format):
+    with pytest.raises(ValueError, match='format'):
+        client.export_dataset(2, 3, format)
+    assert not wire.requests
+
+
+@pytest.fixture(scope='module')
+def sandbox():
+    pytest.importorskip('amigocloud.sandbox.server', reason='the sandbox is not installed, or this is Python 2')
+    from amigocloud.sandbox import Sandbox
+    with Sandbox(job_seconds=0.1) as running:
+        yield running
+
+
+@pytest.mark.parametrize('with_project_token', [False, True])
+def test_export_dataset__sandbox(sandbox, folder, with_project_token):
+    token, project = (sandbox.project_token, sandbox.project_url) if with_project_token else (sandbox.token, None)
+    told = []
+    with AmigoCloud(token, project, sandbox.url, use_websockets=False) as amigocloud:
+        path = amigocloud.export_dataset(sandbox.project_id, sandbox.vehicles_id, 'CSV', folder,
+                                         progress=lambda *args: told.append(args))
+        with pytest.raises(AmigoCloudError, match='not a valid choice'):
+            amigocloud.export_dataset(sandbox.project_id, sandbox.vehicles_id, 'PNG', folder)
+    content = held(folder)
+    assert path == str(folder.join('vehicles.csv')) and list(content) == ['vehicles.csv']
+    assert b'Tram F' in content['vehicles.csv'] and told[-1] == (len(content['vehicles.csv']),) * 2

@@ -1,0 +1,355 @@
+"""Tables of pandas, geopandas and Arrow, and files, made of cursors; Python 3 only."""
+import datetime
+import json
+import sys
+
+import pytest
+from conftest import Answer
+
+from amigocloud import AmigoCloud
+from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError
+
+pandas = pytest.importorskip('pandas')
+geopandas = pytest.importorskip('geopandas')
+pyogrio = pytest.importorskip('pyogrio')
+shapely = pytest.importorskip('shapely')
+
+SQL = '/api/v1/projects/1/sql'
+TYPES = {'text': 'string', 'small': 'integer', 'large': 'bigint', 'yes': 'boolean', 'decimal': 'number',
+         'double': 'float', 'single': 'real', 'moment': 'datetime', 'day': 'date', 'clock': 'time', 'place': 'geometry'}
+DTYPES = {'text': 'string', 'small': 'Int32', 'large': 'Int64', 'yes': 'boolean', 'decimal': 'float64',
+          'double': 'float64', 'single': 'float32', 'moment': 'datetime64[us, UTC]', 'day': 'datetime64[s]',
+          'clock': 'string', 'place': 'string'}
+FULL = {'text': u'B\xe4r', 'small': -5, 'large': 2 ** 62 + 1, 'yes': True, 'decimal': 1.5, 'double': 1e300,
+        'single': 0.1, 'moment': '2020-01-02T03:04:05.5', 'day': '2020-01-02', 'clock': '12:00:00',
+        'place': '0101000020E6100000000000000000F03F0000000000000040'}
+NULLS = dict.fromkeys(FULL)
+
+
+def ewkb(wkt, srid=4326):
+    return shapely.to_wkb(shapely.set_srid(shapely.from_wkt(wkt), srid), hex=True, include_srid=True)
+
+
+@pytest.fixture
+def serve(wire, client):
+    """Serves pages of rows, and gives a cursor over them."""
+    def serve(types, *pages):
+        columns = [{'name': name, 'type': kind} for name, kind in types.items()]
+        for number, rows in enumerate(pages):
+            following = '{}/api/v1/p{}'.format(wire.url, number + 1) if number + 1 < len(pages) else None
+            wire.answers['/api/v1/p{}'.format(number) if number else SQL] = {
+                'columns': columns, 'data': rows, 'count': sum(map(len, pages)), 'next': following}
+        return client.sql('SELECT', 1)
+    return serve
+
+
+def dtypes(frame):
+    return {name: str(dtype).split('[python]')[0].split('[pyarrow]')[0] for name, dtype in frame.dtypes.items()}
+
+
+# to_dataframe
+
+def test_to_dataframe__types(serve):
+    frame = serve(TYPES, [FULL], [NULLS, FULL]).to_dataframe()
+    assert list(frame.columns) == list(TYPES) and dtypes(frame) == DTYPES
+    assert list(frame.index) == [0, 1, 2]
+    assert frame.isna().iloc[1].all() and not frame.isna().iloc[[0, 2]].any(axis=None)
+    row = frame.iloc[2]
+    assert row['text'] == FULL['text'] and row['small'] == -5 and row['large'] == 2 ** 62 + 1 and row['yes']
+    assert row['moment'] == pandas.Timestamp('2020-01-02T03:04:05.5Z') and row['day'] == pandas.Timestamp('2020-01-02')
+    assert row['place'] == FULL['place']
+
+
+def test_to_dataframe__no_rows(serve):
+    frame = serve(TYPES, []).to_dataframe()
+    assert len(frame) == 0 and dtypes(frame) == DTYPES
+
+
+def test_to_dataframe__moments(serve):
+    texts = ['2020-01-02T03:04:05', '2020-01-02T03:04:05.123456Z', '2020-01-02T03:04:05+02:00', '2020-01-02 03:04',
+             None]
+    frame = serve({'moment': 'datetime'}, [{'moment': text} for text in texts]).to_dataframe()
+    assert [None if moment is pandas.NaT else moment.isoformat() for moment in frame['moment']] == [
+        '2020-01-02T03:04:05+00:00', '2020-01-02T03:04:05.123456+00:00', '2020-01-02T01:04:05+00:00',
+        '2020-01-02T03:04:00+00:00', None]
+
+
+def test_to_dataframe__moments_and_days_far_away(serve):
+    rows = [{'moment': '9999-12-31T23:59:59+01:00', 'day': '9999-12-31'}, {'moment': None, 'day': None},
+            {'moment': '0800-12-25T00:00:00', 'day': '0800-12-25'}]
+    frame = serve({'moment': 'datetime', 'day': 'date'}, rows).to_dataframe()
+    assert dtypes(frame) == {'moment': 'datetime64[us, UTC]', 'day': 'datetime64[s]'}
+    assert list(frame['moment'].dt.year.dropna()) == list(frame['day'].dt.year.dropna()) == [9999, 800]
+    assert frame['moment'][0].hour == 22
+
+
+def test_to_dataframe__numbers_as_text(serve):
+    frame = serve({'decimal': 'number'}, [{'decimal': '12.50'}, {'decimal': None}, {'decimal': 3}]).to_dataframe()
+    assert frame['decimal'].sum() == 15.5
+
+
+def test_to_dataframe__unknown_type(serve):
+    frame = serve({'tags': 'jsonb'}, [{'tags': {'a': 1}}, {'tags': None}], [{'tags': [1]}]).to_dataframe()
+    assert list(frame['tags']) == [{'a': 1}, None, [1]]
+
+
+@pytest.mark.filterwarnings('ignore:NumPy will stop allowing:DeprecationWarning')
+@pytest.mark.parametrize('kind, value', [
+    ('integer', 'many'), ('integer', 2 ** 40), ('bigint', 2 ** 70), ('boolean', 'maybe'), ('float', 'tall'),
+    ('datetime', 'soon'), ('date', 'soon'), ('float', {})])
+def test_to_dataframe__value_of_another_type(serve, kind, value):
+    with pytest.raises(AmigoCloudError, match="'odd' .*" + kind):
+        serve({'odd': kind}, [{'odd': None}, {'odd': value}]).to_dataframe()
+
+
+def test_to_dataframe__row_without_a_column(serve):
+    with pytest.raises(AmigoCloudError, match='missing'):
+        serve({'missing': 'string'}, [{'there': 'x'}]).to_dataframe()
+
+
+@pytest.mark.parametrize('columns', [None, ['a'], [{'name': 'a'}], 5])
+def test_to_dataframe__strange_columns(wire, client, columns):
+    wire.answers[SQL] = {'columns': columns, 'data': [], 'next': None}
+    with pytest.raises(AmigoCloudError, match='columns'):
+        client.sql('SELECT', 1).to_dataframe()
+
+
+def test_to_dataframe__list(wire, client):
+    wire.answers['/api/v1/p'] = {'results': [{'id': 1, 'name': 'a'}], 'next': wire.url + '/api/v1/q', 'count': 2}
+    wire.answers['/api/v1/q'] = {'results': [{'id': 2, 'name': None}], 'next': None, 'count': 2}
+    frame = client.get_cursor('p').to_dataframe()
+    assert list(frame['id']) == [1, 2] and str(frame['id'].dtype) == 'int64'
+    assert frame['name'].isna().tolist() == [False, True]
+    wire.answers['/api/v1/p'] = {'results': [], 'next': None}
+    assert len(client.get_cursor('p').to_dataframe()) == 0
+
+
+def test_to_dataframe__is_the_whole_result_each_time(serve, wire):
+    cursor = serve({'a': 'integer'}, [{'a': 1}, {'a': 2}], [{'a': 3}])
+    assert next(cursor) == {'a': 1}
+    for _ in range(2):
+        assert list(cursor.to_dataframe()['a']) == [1, 2, 3]
+    assert [row['a'] for row in cursor] == [2, 3]
+    assert len(wire.requests) == 6
+
+
+def test_to_dataframe__after_an_error(serve, wire):
+    cursor = serve({'a': 'integer'}, [{'a': 1}], [{'a': 2}])
+    wire.answers['/api/v1/p1'] = [Answer(status=400), wire.answers['/api/v1/p1']]
+    with pytest.raises(AmigoCloudError):
+        cursor.to_dataframe()
+    assert list(cursor.to_dataframe()['a']) == [1, 2]
+
+
+def test_to_dataframe__prefetch(serve, client):
+    serve({'a': 'integer'}, *[[{'a': number}] for number in range(9)])
+    assert list(client.sql('SELECT', 1, prefetch=3).to_dataframe()['a']) == list(range(9))
+
+
+def test_progress(serve):
+    told = []
+    cursor = serve({'place': 'geometry'}, [{'place': None}, {'place': None}], [{'place': None}])
+    for make in (cursor.to_dataframe, cursor.to_geodataframe):
+        make(progress=lambda done, total: told.append((done, total)))
+    assert told == [(2, 3), (3, 3)] * 2
+
+
+def test_progress__bad(serve, wire):
+    cursor = serve(TYPES, [])
+    for make in (cursor.to_dataframe, cursor.to_geodataframe, lambda progress: cursor.to_file('x.gpkg', progress)):
+        with pytest.raises(AmigoCloudValueError, match='progress'):
+            make(progress='yes')
+    assert not wire.requests
+
+
+# to_geodataframe
+
+def test_to_geodataframe(serve):
+    frame = serve(TYPES, [FULL], [NULLS, FULL]).to_geodataframe()
+    assert isinstance(frame, geopandas.GeoDataFrame) and frame.geometry.name == 'place'
+    assert frame.crs.to_epsg() == 4326
+    assert [shape and shape.wkt for shape in frame.geometry] == ['POINT (1 2)', None, 'POINT (1 2)']
+    assert dtypes(frame) == dict(DTYPES, place='geometry')
+    assert list(frame.columns) == list(TYPES)
+
+
+def test_to_geodataframe__shapes_come_as_they_are(serve):
+    texts = ['POINT Z (1 2 3)', 'POINT (0 0)', 'POLYGON EMPTY', 'POINT EMPTY', 'GEOMETRYCOLLECTION (POINT (1 2))',
+             'MULTILINESTRING Z ((1 2 3, 4 5 6))']
+    frame = serve({'g': 'geometry'}, [{'g': ewkb(text, 3857)} for text in texts]).to_geodataframe()
+    assert list(frame.geometry.to_wkt()) == texts
+    assert frame.crs.to_epsg() == 3857
+    assert list(frame.geometry.has_z) == [True, False, False, False, False, True]
+
+
+def test_to_geodataframe__decodes_a_column_at_once(serve, monkeypatch):
+    calls, decode = [], shapely.from_wkb
+    monkeypatch.setattr(shapely, 'from_wkb', lambda values, *args: calls.append(len(values)) or decode(values, *args))
+    rows = [{'g': ewkb('POINT (1 2)'), 'h': None}] * 2
+    assert len(serve({'g': 'geometry', 'h': 'geometry'}, rows, rows, rows).to_geodataframe()) == 6
+    assert calls == [6, 6]
+
+
+def test_to_geodataframe__several_columns(serve):
+    cursor = serve({'id': 'integer', 'g': 'geometry', 'h': 'geometry'},
+                   [{'id': 1, 'g': ewkb('POINT (1 2)'), 'h': ewkb('POINT (3 4)', 3857)}])
+    frame = cursor.to_geodataframe()
+    assert frame.geometry.name == 'g' and frame['g'].crs.to_epsg() == 4326 and frame['h'].crs.to_epsg() == 3857
+    frame = cursor.to_geodataframe(geometry='h')
+    assert frame.geometry.name == 'h' and frame.crs.to_epsg() == 3857
+    with pytest.raises(AmigoCloudValueError, match="'id' .* g, h"):
+        cursor.to_geodataframe(geometry='id')
+
+
+def test_to_geodataframe__text_column_called_geometry(serve):
+    frame = serve({'geometry': 'string', 'g': 'geometry'}, [{'geometry': 'x', 'g': None}]).to_geodataframe()
+    assert frame.geometry.name == 'g' and list(frame['geometry']) == ['x']
+
+
+def test_to_geodataframe__no_rows(serve):
+    cursor = serve(TYPES, [])
+    frame = cursor.to_geodataframe()
+    assert len(frame) == 0 and dtypes(frame) == dict(DTYPES, place='geometry') and frame.crs is None
+    assert cursor.to_geodataframe(crs=3857).crs.to_epsg() == 3857
+
+
+def test_to_geodataframe__no_geometry(serve, wire, client):
+    with pytest.raises(AmigoCloudError, match='no column of geometry'):
+        serve({'a': 'integer'}, [{'a': 1}], [{'a': 2}]).to_geodataframe()
+    assert len(wire.requests) == 1
+    wire.answers['/api/v1/p'] = {'results': [], 'next': None}
+    with pytest.raises(AmigoCloudError, match='no column of geometry'):
+        client.get_cursor('p').to_geodataframe()
+
+
+@pytest.mark.parametrize('others', [3857, 0])
+def test_to_geodataframe__mixed_srids(serve, others):
+    rows = [{'g': ewkb('POINT (1 2)')}], [{'g': None}, {'g': ewkb('POINT (1 2)', others)}]
+    with pytest.raises(AmigoCloudError, match="'g' .*{}".format(others)):
+        serve({'g': 'geometry'}, *rows).to_geodataframe()
+
+
+def test_to_geodataframe__crs(serve):
+    cursor = serve({'g': 'geometry'}, [{'g': shapely.to_wkb(shapely.Point(1, 2), hex=True)}])
+    assert cursor.to_geodataframe().crs is None
+    assert cursor.to_geodataframe(crs='EPSG:3857').crs.to_epsg() == 3857
+    cursor = serve({'g': 'geometry'}, [{'g': ewkb('POINT (1 2)')}])
+    assert cursor.to_geodataframe(crs='OGC:CRS84').crs.to_epsg() == 4326
+    with pytest.raises(AmigoCloudError, match='4326.*3857'):
+        cursor.to_geodataframe(crs=3857)
+
+
+def test_to_geodataframe__srid_that_epsg_does_not_know(serve):
+    cursor = serve({'g': 'geometry'}, [{'g': ewkb('POINT (1 2)', 990001)}])
+    with pytest.raises(AmigoCloudError, match='990001.*crs='):
+        cursor.to_geodataframe()
+    assert cursor.to_geodataframe(crs=3857).crs.to_epsg() == 3857
+
+
+def test_to_geodataframe__bad_crs(serve, wire):
+    with pytest.raises(AmigoCloudValueError, match='Atlantis'):
+        serve(TYPES, []).to_geodataframe(crs='Atlantis')
+    assert not wire.requests
+
+
+@pytest.mark.parametrize('value', ['XYZ', '0101', 'POINT (1 2)', {'type': 'Point'}])
+def test_to_geodataframe__no_geometry_inside(serve, value):
+    with pytest.raises(AmigoCloudError, match="'g'"):
+        serve({'g': 'geometry'}, [{'g': ewkb('POINT (1 2)')}, {'g': value}]).to_geodataframe()
+
+
+# to_arrow
+
+def test_to_arrow(serve):
+    pyarrow = pytest.importorskip('pyarrow')
+    cursor = serve(TYPES, [dict(FULL, place=ewkb('POINT Z (1 2 3)'))], [NULLS])
+    table = cursor.to_arrow()
+    assert table.column_names == list(TYPES)
+    assert table.schema.field('small').type == pyarrow.int32() and table.schema.field('large').type == pyarrow.int64()
+    assert table.schema.field('moment').type == pyarrow.timestamp('us', 'UTC')
+    assert [column[1].as_py() for column in table.columns] == [None] * len(TYPES)
+    row = table.slice(0, 1).to_pylist()[0]
+    assert row['day'] == datetime.date(2020, 1, 2) and row['yes'] is True and row['large'] == 2 ** 62 + 1
+    # ISO says Z by adding 1000 to the type, and has no SRID.
+    assert row['place'].hex()[:10] == '01e9030000'
+    metadata = table.schema.field('place').metadata
+    assert metadata[b'ARROW:extension:name'] == b'geoarrow.wkb'
+    assert json.loads(metadata[b'ARROW:extension:metadata'])['crs']['id'] == {'authority': 'EPSG', 'code': 4326}
+    if hasattr(geopandas.GeoDataFrame, 'from_arrow'):
+        frame = geopandas.GeoDataFrame.from_arrow(table)
+        assert frame.crs.to_epsg() == 4326 and frame.geometry[0].wkt == 'POINT Z (1 2 3)'
+
+
+def test_to_arrow__without_geometry_or_rows(serve, wire, client):
+    pyarrow = pytest.importorskip('pyarrow')
+    assert serve(TYPES, []).to_arrow().num_rows == 0
+    assert serve({'a': 'integer'}, [{'a': 1}]).to_arrow().to_pydict() == {'a': [1]}
+    metadata = serve({'g': 'geometry'}, [{'g': None}]).to_arrow().schema.field('g').metadata
+    assert json.loads(metadata[b'ARROW:extension:metadata']) == {}
+    wire.answers['/api/v1/p'] = {'results': [{'id': 1}], 'next': None}
+    assert client.get_cursor('p').to_arrow().schema == pyarrow.schema([('id', pyarrow.int64())])
+
+
+# to_file
+
+@pytest.mark.parametrize('name', ['x.gpkg', 'x.geojson', 'x.fgb'])
+def test_to_file(serve, tmp_path, name):
+    told = []
+    serve(TYPES, [FULL], [dict(FULL, small=None, text=None)]).to_file(
+        tmp_path / name, progress=lambda done, total: told.append(done))
+    frame = pyogrio.read_dataframe(tmp_path / name)
+    assert len(frame) == 2 and frame.crs.to_epsg() == 4326 and frame.geometry[1].wkt == 'POINT (1 2)'
+    assert set(frame['large']) == {2 ** 62 + 1} and frame['small'].isna().sum() == 1 and frame['text'].isna().sum() == 1
+    assert told == [1, 2]
+
+
+def test_to_file__settings(serve, tmp_path):
+    serve(TYPES, [FULL]).to_file(str(tmp_path / 'x.gpkg'), driver='GPKG', layer='trees')
+    assert pyogrio.list_layers(tmp_path / 'x.gpkg')[0][0] == 'trees'
+
+
+def test_to_file__without_geometry(serve, tmp_path):
+    serve({'a': 'integer', 'b': 'string'}, [{'a': 1, 'b': 'x'}, {'a': None, 'b': 'y'}]).to_file(tmp_path / 'x.csv')
+    assert (tmp_path / 'x.csv').read_text().split() == ['a,b', '1,x', ',y']
+
+
+# extras
+
+@pytest.mark.parametrize('method, extra, modules', [
+    ('to_dataframe', 'pandas', ['pandas']),
+    ('to_geodataframe', 'geo', ['pandas', 'geopandas', 'shapely', 'pyproj', 'pyogrio']),
+    ('to_arrow', 'arrow', ['pyarrow', 'pandas', 'geopandas', 'shapely', 'pyproj'])])
+def test_missing_extra(serve, wire, monkeypatch, method, extra, modules):
+    cursor = serve(TYPES, [FULL])
+    for module in modules:
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, module, None)
+            with pytest.raises(AmigoCloudError, match=r'{}: pip install "amigocloud\[{}\]"'.format(module, extra)):
+                getattr(cursor, method)()
+    assert not wire.requests
+
+
+def test_missing_extra__to_file(serve, wire, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'pyogrio', None)
+    with pytest.raises(AmigoCloudError, match=r'pyogrio: pip install "amigocloud\[geo\]"'):
+        serve(TYPES, [FULL]).to_file('x.gpkg')
+    assert not wire.requests
+
+
+# the sandbox
+
+def test_sandbox(tmp_path):
+    pytest.importorskip('amigocloud.sandbox.server', reason='the sandbox is not installed')
+    from amigocloud.sandbox import Sandbox
+    with Sandbox() as sandbox, AmigoCloud(sandbox.token, base_url=sandbox.url, use_websockets=False) as amigocloud:
+        cursor = amigocloud.read_dataset(sandbox.project_id, sandbox.vehicles_id, limit=2)
+        frame = cursor.to_geodataframe()
+        assert dtypes(frame) == {'amigo_id': 'string', 'name': 'string', 'kind': 'string', 'seats': 'Int32',
+                                 'location': 'geometry'}
+        assert frame['seats'].sum() == 446 and frame.crs.to_epsg() == 4326
+        assert frame.set_index('name').location['Bus 7'].wkt == 'POINT (-122.4194 37.7749)'
+        cursor.to_file(tmp_path / 'vehicles.gpkg')
+        assert len(pyogrio.read_dataframe(tmp_path / 'vehicles.gpkg')) == 5
+        places = amigocloud.read_dataset(sandbox.project_id, sandbox.places_id).to_geodataframe()
+        assert places.geometry.isna().all()
+        assert len(amigocloud.get_cursor('me/projects').to_dataframe()) == 28

@@ -1,0 +1,137 @@
+import pickle
+
+import pytest
+
+from amigocloud import AmigoCloud, AmigoCloudError, AmigoCloudJobError, jobs
+
+JOB = '/api/v1/me/jobs/17'
+
+
+@pytest.fixture(autouse=True)
+def short_job_pauses(monkeypatch):
+    monkeypatch.setattr(jobs, 'PAUSE_SECONDS', (0.001, 0.002))
+
+
+def states(*statuses, **members):
+    return [dict(members, id=17, status=status) for status in statuses]
+
+
+def test_wait_for_job(wire, client):
+    wire.answers[JOB] = states('PENDING', 'STARTED', 'STARTED', 'SUCCESS', extra={'dataset_ids': [3]})
+    assert client.wait_for_job(17) == {'id': 17, 'status': 'SUCCESS', 'extra': {'dataset_ids': [3]}}
+    assert [(request.method, request.path, request.params) for request in wire.requests] == [
+        ('GET', JOB, {'token': 'secret'})] * 4
+
+
+@pytest.mark.parametrize('job, path', [
+    ('17', '17'), (u'17', '17'), ({'job': 17}, '17'), ({'id': 4, 'job': 'a-b'}, 'a-b'), (u'\xe9/?', '%C3%A9%2F%3F')])
+def test_wait_for_job__ways_to_name_it(wire, client, job, path):
+    wire.answers['/api/v1/me/jobs/' + path] = states('SUCCESS')
+    assert client.wait_for_job(job)['status'] == 'SUCCESS'
+
+
+def test_wait_for_job__project_token(wire):
+    wire.answers['/api/v1/users/1/projects/2/'] = {'id': 2}
+    wire.answers['/api/v1/users/1/projects/2/jobs/17'] = states('SUCCESS')
+    with AmigoCloud('secret', '/users/1/projects/2', base_url=wire.url) as project:
+        assert project.wait_for_job(17)['id'] == 17
+
+
+@pytest.mark.parametrize('extra, text', [
+    ({'error': ['No such', 'thing']}, 'No such thing'), ({'error': 'Bad file'}, 'Bad file'),
+    ({'detail': 'gone'}, '{"detail": "gone"}'), (None, 'null')])
+def test_wait_for_job__failure(wire, client, extra, text):
+    wire.answers[JOB] = states('STARTED', 'FAILURE', extra=extra)
+    with pytest.raises(AmigoCloudJobError) as raised:
+        client.wait_for_job({'job': 17})
+    assert isinstance(raised.value, AmigoCloudError)
+    assert raised.value.job == {'id': 17, 'status': 'FAILURE', 'extra': extra}
+    assert str(raised.value) == 'Job 17 ended with FAILURE: ' + text
+
+
+def test_wait_for_job__revoked(wire, client):
+    wire.answers[JOB] = states('REVOKED')
+    with pytest.raises(AmigoCloudJobError, match='REVOKED'):
+        client.wait_for_job(17)
+
+
+def test_job_error__pickle():
+    error = pickle.loads(pickle.dumps(AmigoCloudJobError('Job 17 failed', {'id': 17})))
+    assert type(error) is AmigoCloudJobError
+    assert (error.message, error.job, error.response) == ('Job 17 failed', {'id': 17}, None)
+
+
+def test_wait_for_job__timeout(wire, client):
+    wire.answers[JOB] = states('STARTED')
+    with pytest.raises(AmigoCloudError, match='Job 17 has not ended after 0 s.* STARTED.* goes on') as raised:
+        client.wait_for_job(17, timeout=0)
+    assert not isinstance(raised.value, AmigoCloudJobError)
+    assert len(wire.requests) == 1
+
+
+def test_wait_for_job__timeout_asks_at_its_end(wire, client, monkeypatch):
+    clock, slept = [100.0], []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        clock[0] += seconds
+    monkeypatch.setattr(jobs, 'PAUSE_SECONDS', (4, 4))
+    monkeypatch.setattr(jobs, '_now', lambda: clock[0])
+    monkeypatch.setattr(jobs.time, 'sleep', sleep)
+    wire.answers[JOB] = states('STARTED')
+    with pytest.raises(AmigoCloudError, match='after 9 s'):
+        client.wait_for_job(17, timeout=9)
+    assert sum(slept) == pytest.approx(9) and len(wire.requests) == len(slept) + 1
+
+
+def test_wait_for_job__cannot_be_asked_for(wire, client):
+    wire.answers[JOB] = states('STARTED') + [lambda request: None]
+    with pytest.raises(AmigoCloudError, match='failed after 4 tries'):
+        client.wait_for_job(17)
+
+
+@pytest.mark.parametrize('answer', [[], {}, {'status': None}])
+def test_wait_for_job__no_job(wire, client, answer):
+    wire.answers[JOB] = lambda request: answer
+    with pytest.raises(AmigoCloudError, match='no status'):
+        client.wait_for_job(17)
+
+
+@pytest.mark.parametrize('job', [None, True, '', ' ', '..', 1.5, [], {}, {'job': None}, {'job': {'id': 1}}])
+def test_wait_for_job__bad_job(wire, client, job):
+    with pytest.raises(ValueError, match='A job is an id'):
+        client.wait_for_job(job)
+    assert not wire.requests
+
+
+@pytest.mark.parametrize('timeout', [-1, 'x', True, float('nan')])
+def test_wait_for_job__bad_timeout(wire, client, timeout):
+    with pytest.raises(ValueError, match='timeout is a number'):
+        client.wait_for_job(17, timeout)
+    assert not wire.requests
+
+
+def test_wait_for_job__interrupted(wire, client, monkeypatch):
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(jobs.time, 'sleep', interrupt)
+    wire.answers[JOB] = states('STARTED')
+    with pytest.raises(KeyboardInterrupt):
+        client.wait_for_job(17)
+    assert len(wire.requests) == 1
+
+
+def test_wait_for_job__progress(wire, client):
+    wire.answers[JOB] = states('PENDING', 'STARTED', 'SUCCESS')
+    told = []
+    client.wait_for_job(17, progress=lambda *args: told.append(args))
+    assert told == [(0, 1), (0, 1), (1, 1)]
+
+
+def test_pauses(monkeypatch):
+    monkeypatch.setattr(jobs, 'PAUSE_SECONDS', (0.1, 5))
+    first, second = ([pause for pause, _ in zip(jobs.pauses(), range(30))] for _ in range(2))
+    assert 0.05 <= first[0] <= 0.1
+    assert all(2.5 <= pause <= 5 for pause in first[15:])
+    assert first[15:] != second[15:]
+    assert sum(first[:5]) < 1.4

@@ -1,0 +1,91 @@
+# -*- coding: utf-8 -*-
+import pytest
+import six
+from conftest import Answer
+
+SQL = '/api/v1/projects/1/sql'
+POINT = '0101000020E6100000000000000000F03F0000000000000040'
+
+
+def serve(wire, rows, types, following=True):
+    wire.answers[SQL] = {'columns': [{'name': name, 'type': kind} for name, kind in types], 'data': rows, 'count': 40,
+                         'next': wire.url + '/api/v1/next' if following else None}
+    wire.answers['/api/v1/next'] = Answer(status=500)
+
+
+def test_html__first_rows_and_one_request(wire, client):
+    serve(wire, [{'a': number} for number in range(1000, 1030)], [('a', 'integer')])
+    cursor = client.sql('SELECT', 1)
+    html = cursor._repr_html_()
+    assert isinstance(html, six.text_type)
+    assert html.startswith(u'<table>') and html.count(u'<td>') == 10
+    assert u'>1009<' in html and u'>1010<' not in html and u'40 rows' in html
+    assert [next(cursor)['a'] for _ in range(15)] == list(range(1000, 1015))
+    assert cursor._repr_html_() == html
+    assert len(wire.requests) == 1
+
+
+def test_html__stays_with_the_first_page(wire, client):
+    serve(wire, [{'a': 1}], [('a', 'integer')])
+    wire.answers['/api/v1/next'] = dict(wire.answers[SQL], data=[{'a': 2}], next=None)
+    cursor = client.sql('SELECT', 1)
+    assert len(list(cursor)) == 2
+    html = cursor._repr_html_()
+    assert u'<td>1</td>' in html and u'<td>2</td>' not in html
+
+
+def test_html__no_rows(wire, client):
+    serve(wire, [], [('a', 'integer'), ('b', 'string')], False)
+    html = client.sql('SELECT', 1)._repr_html_()
+    assert u'<th>a</th><th>b</th>' in html and u'<td>' not in html
+
+
+def test_html__escaped(wire, client):
+    serve(wire, [{'<b>': u'<script>alert("é")</script>'}], [('<b>', 'string')])
+    html = client.sql('SELECT', 1)._repr_html_()
+    assert u'<script' not in html and u'<b>' not in html
+    assert u'&lt;script&gt;alert(&quot;é&quot;)&lt;/script&gt;' in html
+
+
+def test_html__has_no_token(wire, client):
+    wire.answers['/api/v1/p'] = {'results': [{'link': 'http://x/y?token=abc'}], 'next': None}
+    assert u'abc' not in client.get_cursor('p?token=abc')._repr_html_()
+
+
+def test_html__long_text_and_null(wire, client):
+    serve(wire, [{'a': 'x' * 100, 'b': None}], [('a', 'string'), ('b', 'string')])
+    html = client.sql('SELECT', 1)._repr_html_()
+    assert u'<td>' + u'x' * 60 + u'…</td><td></td>' in html
+
+
+def test_html__geometry(wire, client):
+    pytest.importorskip('shapely')
+    serve(wire, [{'g': POINT}, {'g': 'no geometry'}, {'g': None}, {'g': {'a': 1}}], [('g', 'geometry')])
+    html = client.sql('SELECT', 1)._repr_html_()
+    assert u'<td>POINT (1 2)</td>' in html and u'<td>no geometry</td>' in html
+
+
+def test_html__geometry_without_shapely(wire, client, monkeypatch):
+    monkeypatch.setitem(__import__('sys').modules, 'shapely', None)
+    serve(wire, [{'g': POINT * 5}], [('g', 'geometry')])
+    assert u'<td>{}…</td>'.format((POINT * 5)[:60]) in client.sql('SELECT', 1)._repr_html_()
+
+
+def test_html__list(wire, client):
+    wire.answers['/api/v1/p'] = {'results': [{'id': 1, 'name': u'Bär'}, {'id': 2}], 'next': None, 'count': 2}
+    html = client.get_cursor('p')._repr_html_()
+    assert u'<td>Bär</td>' in html and u'<td>2</td>' in html
+    wire.answers['/api/v1/p'] = {'results': [5], 'next': None}
+    assert u'<td>5</td>' in client.get_cursor('p')._repr_html_()
+    wire.answers['/api/v1/p'] = {'results': [], 'next': None}
+    assert u'<td>' not in client.get_cursor('p')._repr_html_()
+
+
+def test_html__error(wire, client):
+    wire.answers[SQL] = [Answer({'detail': '<no> such table'}, status=400), {'data': [{'a': 1}], 'next': None}]
+    cursor = client.sql('SELECT', 1)
+    html = cursor._repr_html_()
+    assert u'400' in html and u'&lt;no&gt; such table' in html and u'secret' not in html
+    assert list(cursor) == [{'a': 1}]
+    wire.answers[SQL] = {'columns': 5, 'data': [], 'next': None}
+    assert u'columns' in client.sql('SELECT', 1)._repr_html_()
