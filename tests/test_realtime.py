@@ -400,6 +400,41 @@ def test_wire__cut_again_and_again(make_server, make_relay, make_realtime, varia
         listen(events, 'reconnect')
 
 
+@pytest.mark.parametrize('variant', ['python', 'python-polling'])
+def test_soak(make_server, make_relay, make_realtime, variant):
+    """Hours of events and lost connections in short; AMIGOCLOUD_TEST_SOAK_SECONDS makes it longer."""
+    resource = pytest.importorskip('resource', reason='memory is measured on POSIX')
+    server = make_server(variant, shares=True)
+    server.reset()
+    relay = make_relay(server)
+    events = subscribed(make_realtime(relay.url), server)
+    came, memory, sent = [0], [], 0
+
+    def tick(event):
+        # Never one twice, never one out of its order.
+        assert event['number'] == came[0] + 1
+        came[0] = event['number']
+        if event['number'] == sent:
+            events.stop()
+    events.on('tick', tick)
+    deadline = time.time() + float(os.environ.get('AMIGOCLOUD_TEST_SOAK_SECONDS', 4))
+    while time.time() < deadline:
+        for _ in range(50):
+            sent += 1
+            server.emit('tick', {'number': sent, 'data': 'x' * 1000})
+        events.wait(PATIENCE)
+        assert came[0] == sent
+        if sent % 1000 == 0:
+            relay.cut()
+            server.expect('authenticate')
+            listen(events, 'reconnect')
+        gc.collect()
+        memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    assert len(own_threads()) <= 2
+    # In kilobytes; what came by is many times more.
+    assert memory[-1] - memory[len(memory) // 4] < 4000
+
+
 def test_wire__a_websocket_that_cannot_be_made_leaves_polling(make_realtime, python_server, monkeypatch):
     def fail(*args, **kwargs):
         raise EnvironmentError('a proxy that knows no websockets')
