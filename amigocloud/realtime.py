@@ -338,11 +338,13 @@ def _advice(error):
 def _in_event_loop():
     """bool: this runs in the loop of gevent, where nothing can wait; a destructor may."""
     hub = sys.modules.get('gevent.hub')
-    return hub is not None and isinstance(hub.getcurrent(), hub.Hub)
+    # A process may end while another thread imports it.
+    return hasattr(hub, 'Hub') and isinstance(hub.getcurrent(), hub.Hub)
 
 
 @atexit.register
 def _close_all():
     for realtime in list(_all):
-        realtime._closed = True
+        # A daemon thread that listens is not woken: gevent would crash if it ran on while the interpreter ends.
+        realtime._closed, realtime._listener = True, None
         realtime._leave(EXIT_SECONDS)

@@ -781,8 +781,8 @@ EXIT = '''
         thread = threading.Thread(target=events.wait)
         thread.daemon = True
         thread.start()
-    if sys.argv[3] != 'at once':
-        time.sleep(0.3)
+        while not events._listener:
+            time.sleep(0.01)
     print('end')
 '''
 
