@@ -180,7 +180,8 @@ def _array_or_wkb(values, kind):
     if kind != 'geometry':
         return _array(values, kind)
     # Half as large as its hex, and shapely reads it five times as fast.
-    return numpy.array([None if value is None else bytes.fromhex(value) for value in values], object)
+    decode = bytes.fromhex
+    return numpy.array([None if value is None else decode(value) for value in values], object)
 
 
 def _joined(parts):
