@@ -110,7 +110,7 @@ class ChunkedUpload(object):
             return
         upload_id = answer.get('upload_id') if isinstance(answer, dict) else None
         if not upload_id or self._upload_id not in (None, upload_id):
-            raise AmigoCloudError('The answer to a chunk sent to {} does not name its upload_id: {:.200}'.format(
+            raise AmigoCloudError(u'The answer to a chunk sent to {} does not name its upload_id: {:.200}'.format(
                 strike_out(self._url), repr(answer)))
         self._upload_id = upload_id
         self._go_on_from(end)

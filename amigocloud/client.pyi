@@ -11,13 +11,13 @@ from amigocloud.cursor import Cursor
 from amigocloud.downloads import _Destination
 from amigocloud.exceptions import AmigoCloudError
 from amigocloud.jobs import _Job
-from amigocloud.progress import Progress
+from amigocloud.progress import _Progress
 from amigocloud.realtime import Realtime
-from amigocloud.uploads import FileLike
+from amigocloud.uploads import _FileLike
 
 BASE_URL: str
 
-Timeout = float | tuple[float | None, float | None] | None
+_Timeout = float | tuple[float | None, float | None] | None
 
 class AmigoCloud:
     base_url: str
@@ -32,7 +32,7 @@ class AmigoCloud:
         use_websockets: bool = True,
         websocket_port: int | None = None,
         session: requests.Session | None = None,
-        timeout: Timeout = (10, 300),
+        timeout: _Timeout = (10, 300),
         retries: int = 3,
     ) -> None: ...
     @classmethod
@@ -127,40 +127,40 @@ class AmigoCloud:
         project_id: int | str | None,
         gdf: geopandas.GeoDataFrame | pandas.DataFrame,
         name: str,
-        progress: Progress = None,
+        progress: _Progress = None,
     ) -> dict[str, Any]: ...
     def upload_file(
         self,
         simple_upload_url: str | None,
         chunked_upload_url: str | None,
-        file_obj: FileLike,
+        file_obj: _FileLike,
         chunk_size: int = 100000,
         force_chunked: bool = False,
         extra_data: Mapping[str, Any] | None = None,
         resume: AmigoCloudError | None = None,
-        progress: Progress = None,
+        progress: _Progress = None,
     ) -> Any: ...
     def upload_datafile(
         self,
         project_owner: int | str,
         project_id: int | str,
-        file_obj: FileLike,
+        file_obj: _FileLike,
         chunk_size: int = 100000,
         force_chunked: bool = False,
         resume: AmigoCloudError | None = None,
-        progress: Progress = None,
+        progress: _Progress = None,
     ) -> Any: ...
     def upload_gallery_photo(
         self,
         gallery_id: int | str,
         source_amigo_id: str,
-        file_obj: FileLike,
+        file_obj: _FileLike,
         chunk_size: int = 100000,
         force_chunked: bool = False,
         metadata: Mapping[str, Any] | None = None,
         filename: str | None = None,
         resume: AmigoCloudError | None = None,
-        progress: Progress = None,
+        progress: _Progress = None,
     ) -> Any: ...
     def geocode_addresses(
         self,
@@ -168,25 +168,25 @@ class AmigoCloud:
         dataset_id: int | str,
         address_field: str,
         geometry_field: str,
-        progress: Progress = None,
+        progress: _Progress = None,
         **extra_params: str,
     ) -> dict[str, Any]: ...
-    def wait_for_job(self, job: _Job, timeout: float | None = None, progress: Progress = None) -> dict[str, Any]: ...
-    def download(self, url: str, destination: _Destination = None, progress: Progress = None) -> Any: ...
+    def wait_for_job(self, job: _Job, timeout: float | None = None, progress: _Progress = None) -> dict[str, Any]: ...
+    def download(self, url: str, destination: _Destination = None, progress: _Progress = None) -> Any: ...
     def export_dataset(
         self,
         project_id: int | str,
         dataset_id: int | str,
         format: str,
         destination: _Destination = None,
-        progress: Progress = None,
+        progress: _Progress = None,
     ) -> Any: ...
     def download_photos(
         self,
         gallery_id: int | str,
         destination: str | bytes | os.PathLike[str],
         source_amigo_id: str | None = None,
-        progress: Progress = None,
+        progress: _Progress = None,
     ) -> list[Any]: ...
     def listen_user_events(self) -> None: ...
     def listen_dataset_events(self, owner_id: int | str, project_id: int | str, dataset_id: int | str) -> None: ...

@@ -2,7 +2,7 @@ import os
 from collections.abc import Callable
 from typing import IO, Any
 
-from amigocloud.progress import Progress
+from amigocloud.progress import _Progress
 
 BLOCK_SIZE: int
 FAILURES: int
@@ -10,7 +10,7 @@ FAILURES: int
 _Destination = str | bytes | os.PathLike[str] | IO[bytes] | None
 
 def download(
-    get: Callable[..., Any], url: str, destination: _Destination = None, progress: Progress = None
+    get: Callable[..., Any], url: str, destination: _Destination = None, progress: _Progress = None
 ) -> Any: ...
 def export_dataset(
     get: Callable[..., Any],
@@ -20,7 +20,7 @@ def export_dataset(
     dataset_id: int | str,
     format: str,
     destination: _Destination = None,
-    progress: Progress = None,
+    progress: _Progress = None,
 ) -> Any: ...
 def is_folder(destination: str | bytes) -> bool: ...
 def in_folder(folder: str | bytes, name: str) -> Any: ...

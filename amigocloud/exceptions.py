@@ -63,6 +63,7 @@ class AmigoCloudError(Exception):
     _make = None
 
     def __init__(self, message, response=None):
+        message = strike_out(message)
         # Not through super(): the classes of requests that _combined mixes in would take the arguments for theirs.
         Exception.__init__(self, *([message] if response is None else [message, response]))
         self.message = message
@@ -76,11 +77,11 @@ class AmigoCloudError(Exception):
 
     def __str__(self):
         if not self.text:
-            return _CONTROL.sub(u'?', six.ensure_text(self.message))
+            return _CONTROL.sub(u'?', six.ensure_text(self.message, errors='replace'))
         text = self.text[:TEXT_LIMIT]
         if len(self.text) > TEXT_LIMIT:
             text += u'... ({} characters in all)'.format(len(self.text))
-        return _CONTROL.sub(u'?', u'{}\n{}'.format(six.ensure_text(self.message),
+        return _CONTROL.sub(u'?', u'{}\n{}'.format(six.ensure_text(self.message, errors='replace'),
                                                    strike_out(text, token_sent(self.response))))
 
 
@@ -181,4 +182,5 @@ def _latin(text):
 
 def _spellings(token):
     encoded = six.ensure_binary(token or b'')
-    return {six.ensure_binary(spelling) for spelling in (encoded, quote(encoded, safe=''), quote_plus(encoded)) if spelling}
+    spellings = {encoded, six.ensure_binary(quote(encoded, safe='')), six.ensure_binary(quote_plus(encoded))}
+    return spellings - {b''}

@@ -1,7 +1,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from amigocloud.progress import Progress
+from amigocloud.progress import _Progress
 
 PAUSE_SECONDS: tuple[float, float]
 FAILED: tuple[str, ...]
@@ -13,6 +13,6 @@ def wait_for_job(
     jobs_url: str,
     job: _Job,
     timeout: float | None = None,
-    progress: Progress = None,
+    progress: _Progress = None,
 ) -> dict[str, Any]: ...
 def pauses() -> Iterator[float]: ...

@@ -54,7 +54,7 @@ class Multipart(object):
             self._position += len(block)
             if self._sources[0] is self._content:
                 if self._position > self._content_end or not block and self._position < self._content_end:
-                    raise AmigoCloudError('The file changed its size while it was being sent; nothing of it was stored.')
+                    raise AmigoCloudError('The file changed its size while it was being sent; nothing was stored.')
                 self._report(self._position - len(self._head))
             if block:
                 return block

@@ -3,7 +3,7 @@ from collections.abc import Callable
 from typing import Any
 
 from amigocloud.cursor import Cursor
-from amigocloud.progress import Progress
+from amigocloud.progress import _Progress
 
 AT_ONCE: int
 PAGE_SIZE: int
@@ -15,5 +15,5 @@ def download_photos(
     gallery_id: int | str,
     destination: str | bytes | os.PathLike[str],
     source_amigo_id: str | None = None,
-    progress: Progress = None,
+    progress: _Progress = None,
 ) -> list[Any]: ...

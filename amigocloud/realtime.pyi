@@ -1,5 +1,14 @@
+import logging
 from collections.abc import Callable
 from typing import Any
+
+READY_SECONDS: float
+BACKOFF_SECONDS: tuple[float, float]
+REFUSALS: int
+GOODBYE_SECONDS: float
+CLOSE_SECONDS: float
+EXIT_SECONDS: float
+LOG: logging.Logger
 
 class Realtime:
     def __init__(self, base_url: str, fetch: Callable[[str], Any], port: int | None = None) -> None: ...

@@ -67,10 +67,10 @@ class Transport(object):
         """
         try:
             response = self._send_and_read(method, url, token, stream, request_kwargs)
-        except (EnvironmentError, HTTPError, UnicodeError) as failure:
+        except (EnvironmentError, HTTPError, ValueError) as failure:
             _strike_out_all(failure, token)
-            message = u'{} {} failed{}: {}'.format(method, url, _after_tries(_tries_of(failure)),
-                                                   six.ensure_text(str(failure), errors='replace'))
+            message = u'{} {} failed{}: {}'.format(method, six.ensure_text(url, errors='replace'),
+                                                   _after_tries(_tries_of(failure)), _text_of(failure))
             six.raise_from(failure_error(failure, strike_out(message, token),
                                          getattr(failure, 'response', None)), failure)
         check_for_errors(response)
@@ -167,6 +167,14 @@ def check_for_errors(response):
 
 def _after_tries(tries):
     return ' after {} tries'.format(tries) if tries > 1 else ''
+
+
+def _text_of(failure):
+    try:
+        return six.text_type(failure)
+    except UnicodeError:
+        # Python 2, and more than ASCII.
+        return six.text_type(repr(failure))
 
 
 def _tries_of(failure):

@@ -7,17 +7,17 @@ from amigocloud.exceptions import AmigoCloudError
 CHUNK_SIZE: int
 MAX_SIZE_SIMPLE_UPLOAD: int
 
-FileLike = str | os.PathLike[str] | IO[bytes]
+_FileLike = str | os.PathLike[str] | IO[bytes]
 
 def upload(
     post: Callable[..., Any],
     simple_url: str | None,
     chunked_url: str | None,
-    file_obj: FileLike,
+    file_obj: _FileLike,
     chunk_size: int,
     force_chunked: bool,
     extra_data: Mapping[str, Any] | None,
     resume: AmigoCloudError | None = None,
     progress: bool | Callable[[int, int], object] | None = None,
 ) -> Any: ...
-def base_name(file_obj: FileLike) -> str | None: ...
+def base_name(file_obj: _FileLike) -> str | None: ...

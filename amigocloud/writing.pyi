@@ -4,7 +4,7 @@ from typing import Any
 import geopandas
 import pandas
 
-from amigocloud.progress import Progress
+from amigocloud.progress import _Progress
 
 SLICE_ROWS: int
 
@@ -15,5 +15,5 @@ def write_geodataframe(
     below: str,
     frame: geopandas.GeoDataFrame | pandas.DataFrame,
     name: str,
-    progress: Progress = None,
+    progress: _Progress = None,
 ) -> dict[str, Any]: ...
