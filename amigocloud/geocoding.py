@@ -46,7 +46,7 @@ def geocode(get, post, project_id, dataset_id, address_field, geometry_field, co
     table = 'dataset_{}'.format(dataset_id)
     start = datetime.datetime.now()
 
-    total = get('/projects/{}/datasets/{}'.format(project_id, dataset_id))['feature_count']
+    total = _ask(get, '/projects/{}/datasets/{}'.format(project_id, dataset_id), None, 'feature_count', int)
     print('{} rows to process'.format(total))
     print('Started at {:%H:%M} hrs'.format(start))
     print('Exporting addresses...')
@@ -73,9 +73,10 @@ def geocode(get, post, project_id, dataset_id, address_field, geometry_field, co
     print('Done!')
 
     finish = datetime.datetime.now()
-    answer = get(sql_url, {'query': 'SELECT count(*) FROM {} WHERE {} IS NOT NULL'.format(table, geometry_field)})
+    query = 'SELECT count(*) FROM {} WHERE {} IS NOT NULL'.format(table, geometry_field)
+    made = [row.get('count') for row in _ask(get, sql_url, {'query': query}, 'data', list) if isinstance(row, dict)]
     print('Finished at {:%H:%M} hrs'.format(finish))
-    print('Success rate: {} of {} points created'.format(answer['data'][0].get('count', geocoded), total))
+    print('Success rate: {} of {} points created'.format(made[0] if made and made[0] is not None else geocoded, total))
     print('Total time: {}'.format(finish - start))
     return {'rows': len(rows), 'geocoded': geocoded, 'failed': len(rows) - geocoded,
             'seconds': (finish - start).total_seconds()}
@@ -89,10 +90,19 @@ def _print_percentage(done, total):
 def _read_addresses(get, sql_url, table, address_field, total):
     query = 'SELECT {}, amigo_id FROM {}'.format(_identifier(address_field), table)
     for offset in range(0, total, PAGE_SIZE):
-        page = get(sql_url, {'query': query, 'offset': offset, 'limit': PAGE_SIZE})
-        for row in page['data']:
+        for row in _ask(get, sql_url, {'query': query, 'offset': offset, 'limit': PAGE_SIZE}, 'data', list):
+            if not isinstance(row, dict) or not isinstance(row.get('amigo_id'), six.string_types):
+                raise AmigoCloudError(u'A row of {} has no amigo_id.'.format(sql_url))
             # PostgreSQL gives a plain name back in lower case.
             yield row['amigo_id'], row.get(address_field, row.get(address_field.lower()))
+
+
+def _ask(get, url, params, name, kind):
+    """A member of an answer, which has to be there and of a kind."""
+    answer = get(url, params)
+    if not isinstance(answer, dict) or not isinstance(answer.get(name), kind):
+        raise AmigoCloudError(u'The answer of {} has no {}.'.format(url, name))
+    return answer[name]
 
 
 def _search(get, address, components):

@@ -145,3 +145,15 @@ def test_geocode__writing_fails(wire, client):
     wire.answers[SQL] = lambda request: Answer(status=403) if request.method == 'POST' else answer(request)
     with pytest.raises(AmigoCloudError, match='403'):
         client.geocode_addresses(1, 2, 'address', 'geom')
+
+
+@pytest.mark.parametrize('path, answer', [
+    (DATASET, []), (DATASET, {}), (DATASET, Answer(b'')), (DATASET, {'feature_count': 'many'}), (SQL, []), (SQL, {}),
+    (SQL, {'data': 5}), (SQL, {'data': [5]}), (SQL, {'data': [{'address': 'x'}]}), (SQL, {'data': [{'amigo_id': 5}]}),
+])
+def test_geocode__wrong_shape(wire, client, path, answer):
+    serve(wire, ['x'])
+    wire.answers[path] = answer
+    with pytest.raises(AmigoCloudError, match='has no'):
+        client.geocode_addresses(1, 2, 'address', 'geom')
+    assert not written(wire)
