@@ -1,6 +1,7 @@
 """AmigoCloudError: what failed, on which URL, what the server said; never with a token in it."""
 from __future__ import absolute_import
 
+import codecs
 import copy
 import functools
 import re
@@ -35,6 +36,10 @@ def strike_out(text, token=None):
     for spelling in _spellings(token):
         text = text.replace(six.ensure_text(spelling), u'***')
     return _TOKEN_PARAMETER.sub(r'\1***', text)
+
+
+# Codecs of Python that give no text, or fail at what is broken instead of replacing it.
+_NO_CHARSETS = frozenset(['base64', 'bz2', 'hex', 'idna', 'punycode', 'quopri', 'undefined', 'uu', 'zlib'])
 
 
 @six.python_2_unicode_compatible
@@ -134,13 +139,27 @@ _combinations = {}
 
 def _body(response):
     try:
-        # requests guesses where the server names no charset, and gets short JSON (always UTF-8) wrong.
-        if response.encoding is None:
-            return response.content.decode('utf-8', 'replace')
+        settle_charset(response)
         return response.text
     except (requests.RequestException, RuntimeError):
         # An error page that was cut: its status still says what happened.
         return u''
+
+
+def settle_charset(response):
+    """Has a body read as UTF-8 (or what else JSON can be) where the server names no charset that a text can have.
+
+    requests would guess then: it gets short JSON wrong, and takes minutes for a large page.
+
+    Args:
+        response (requests.Response): any answer; its ``encoding`` is set.
+    """
+    try:
+        is_charset = codecs.lookup(response.encoding or '').name not in _NO_CHARSETS
+    except (LookupError, TypeError, ValueError):
+        is_charset = False
+    if not is_charset:
+        response.encoding = requests.utils.guess_json_utf(response.content) or 'utf-8'
 
 
 def token_sent(response):

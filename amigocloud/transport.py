@@ -12,7 +12,14 @@ from six.moves.http_cookiejar import DefaultCookiePolicy
 from urllib3.exceptions import HTTPError
 
 from amigocloud import urls
-from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError, failure_error, strike_out, token_sent
+from amigocloud.exceptions import (
+    AmigoCloudError,
+    AmigoCloudValueError,
+    failure_error,
+    settle_charset,
+    strike_out,
+    token_sent,
+)
 from amigocloud.retrying import DEFAULT_RETRIES, REPEATABLE, Adapter, backoff
 
 #: Seconds to connect, and seconds between two bytes of the answer.
@@ -184,6 +191,7 @@ def _tries_of(failure):
 
 
 def _decode(response):
+    settle_charset(response)
     try:
         return response.json()
     except (ValueError, RuntimeError) as failure:
@@ -191,7 +199,8 @@ def _decode(response):
             # A redirect that the caller wanted to see; its body is a page for people.
             return response.content
         six.raise_from(failure_error(ValueError(), u'The answer is not JSON ({}) for url: {}'.format(
-            response.headers.get('content-type', 'no content type'), strike_out(response.url)), response), failure)
+            six.ensure_text(response.headers.get('content-type', 'no content type'), errors='replace'),
+            strike_out(response.url)), response), failure)
 
 
 def _strike_out_all(failure, token):

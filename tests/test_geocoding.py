@@ -148,7 +148,8 @@ def test_geocode__writing_fails(wire, client):
 
 
 @pytest.mark.parametrize('path, answer', [
-    (DATASET, Answer(b'[]')), (DATASET, {}), (DATASET, Answer(b'')), (DATASET, {'feature_count': 'many'}), (SQL, Answer(b'[]')), (SQL, {}),
+    (DATASET, Answer(b'[]')), (DATASET, {}), (DATASET, Answer(b'')), (DATASET, {'feature_count': 'many'}),
+    (SQL, Answer(b'[]')), (SQL, {}),
     (SQL, {'data': 5}), (SQL, {'data': [5]}), (SQL, {'data': [{'address': 'x'}]}), (SQL, {'data': [{'amigo_id': 5}]}),
 ])
 def test_geocode__wrong_shape(wire, client, path, answer):
