@@ -109,7 +109,8 @@ class ChunkedUpload(object):
             self._recover(error, time.time() - start)
             return
         upload_id = answer.get('upload_id') if isinstance(answer, dict) else None
-        if not upload_id or self._upload_id not in (None, upload_id):
+        if (not upload_id or not isinstance(upload_id, six.string_types + six.integer_types)
+                or upload_id is True or self._upload_id not in (None, upload_id)):
             raise AmigoCloudError(u'The answer to a chunk sent to {} does not name its upload_id: {:.200}'.format(
                 strike_out(self._url), repr(answer)))
         self._upload_id = upload_id

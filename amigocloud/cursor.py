@@ -6,7 +6,7 @@ import collections
 import six
 
 from amigocloud import frames, preview
-from amigocloud.exceptions import AmigoCloudError, strike_out
+from amigocloud.exceptions import AmigoCloudError, printable
 from amigocloud.pages import Pages
 from amigocloud.prefetch import PrefetchedPages
 
@@ -98,7 +98,7 @@ class Cursor(six.Iterator):
             self._turn_page()
         if name not in self._page:
             raise ValueError('The page of {} has no {!r}; it has {}.'.format(
-                strike_out(self._endpoint), name, ', '.join(sorted(self._page)) or 'nothing else'))
+                printable(self._endpoint), name, printable(', '.join(sorted(self._page))) or 'nothing else'))
         return self._page[name]
 
     def to_dataframe(self, progress=None):
@@ -186,8 +186,10 @@ class Cursor(six.Iterator):
             return preview.failure(repr(self), error)
 
     def __repr__(self):
-        count = '' if self._page is None or 'count' not in self._page else ', {} rows'.format(self._page['count'])
-        return str('<Cursor over {}{}>').format(strike_out(self._endpoint), count)
+        count = ''
+        if self._page is not None and 'count' in self._page:
+            count = ', {:.40} rows'.format(repr(self._page['count']))
+        return str('<Cursor over {}{}>').format(printable(self._endpoint), count)
 
     def _turn_page(self):
         page = self._pages.turn()

@@ -34,8 +34,28 @@ def strike_out(text, token=None):
         'GET /me?token=***&limit=2'
     """
     for spelling in _spellings(token):
-        text = text.replace(six.ensure_text(spelling), u'***')
+        # Texts on Python 2 may be bytes that are no ASCII.
+        if isinstance(text, bytes):
+            text = text.replace(spelling, b'***')
+        else:
+            text = text.replace(spelling.decode('utf-8'), u'***')
     return _TOKEN_PARAMETER.sub(r'\1***', text)
+
+
+def printable(text):
+    """Makes a text safe to print: without a token, and without what a terminal would act on.
+
+    Args:
+        text (str): anything, such as what a server sent.
+
+    Returns:
+        str: the text, with ``***`` and ``?`` in their places.
+
+    Example:
+        >>> printable(u'GET /me?token=secret \\x1b[2J')
+        'GET /me?token=*** ?[2J'
+    """
+    return six.ensure_str(_CONTROL.sub(u'?', strike_out(six.ensure_text(text, errors='replace'))))
 
 
 # Codecs of Python that give no text, or fail at what is broken instead of replacing it.
@@ -142,7 +162,8 @@ def _body(response):
         settle_charset(response)
         return response.text
     except (requests.RequestException, RuntimeError):
-        # An error page that was cut: its status still says what happened.
+        # An error page that was cut: its status still says what happened. A pickle would read on.
+        response._content_consumed = True
         return u''
 
 

@@ -8,6 +8,7 @@ import time
 
 import requests
 import six
+from requests.adapters import HTTPAdapter
 from six.moves.http_cookiejar import DefaultCookiePolicy
 from urllib3.exceptions import HTTPError
 
@@ -52,7 +53,7 @@ class Transport(object):
         self._session = session or _make_session(retries)
         self._session.cookies.set_policy(_StoreNothing())
         self._timeout, self._retries = timeout, retries
-        self._process = os.getpid()
+        self._process, self._of_parents = os.getpid(), []
         self._environment = None, None
 
     def request(self, method, url, token, raw=False, stream=False, **request_kwargs):
@@ -118,9 +119,8 @@ class Transport(object):
         if request_kwargs:
             raise TypeError('{} takes no {}'.format(method.lower(), ', '.join(sorted(request_kwargs))))
         if self._process != os.getpid():
-            # The connections are those of the process that this one was forked from.
             self._process = os.getpid()
-            self._session.close()
+            self._leave_parent()
         prepared = self._session.prepare_request(asked)
         # Nor may an answer on the way hand one to the request that follows it.
         prepared._cookies.set_policy(_StoreNothing())
@@ -141,6 +141,14 @@ class Transport(object):
             prepared = response.next
             if not urls.is_trusted(prepared.url, self._base_url):
                 prepared.url = urls.without_token(prepared.url, token)
+
+    def _leave_parent(self):
+        """Begins without connections, for those there are belong to the process that this one was forked from."""
+        for adapter in set(self._session.adapters.values()):
+            if isinstance(adapter, HTTPAdapter):
+                # Neither closed nor thrown away: a thread of the parent may have held their locks, which nobody opens.
+                self._of_parents.append((adapter.poolmanager, adapter.proxy_manager))
+                adapter.__setstate__(adapter.__getstate__())
 
     def _settings(self, url, proxies, stream, verify, cert):
         """Proxies and certificates; requests would search all of the environment for them before every request."""
