@@ -149,7 +149,7 @@ def _combined(base, message, response):
         _combinations[base] = type(str('AmigoCloudError'), (AmigoCloudError, base), {
             '__module__': __name__,
             '__doc__': AmigoCloudError.__doc__,
-            '_make': functools.partial(_combined, base),
+            '_make': staticmethod(functools.partial(_combined, base)),
         })
     return _combinations[base](message, response)
 

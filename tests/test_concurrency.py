@@ -94,6 +94,24 @@ def test_fork__while_threads_are_at_work():
     assert os.waitpid(child, 0)[1] == 0 and not wrong
 
 
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='this system does not fork')
+def test_fork__while_a_thread_holds_a_lock():
+    client = AmigoCloud(base_url=Echo().url, use_websockets=False)
+    client.get('x?1')
+    manager = client._transport._session.get_adapter(client.base_url).poolmanager
+    with manager.pools.lock, manager.connection_from_url(client.base_url).pool.mutex:
+        child = os.fork()
+        if not child:
+            # Not held by this thread, as it would be with threads that no child has.
+            hung = threading.Timer(PATIENCE, os._exit, (1,))
+            hung.start()
+            asking = threading.Thread(target=lambda: os._exit(client.get('x?2') != '2'))
+            asking.start()
+            asking.join()
+    assert os.waitpid(child, 0)[1] == 0
+    assert client.get('x?3') == '3'
+
+
 def run(script, *arguments, **kwargs):
     """Runs a script in a process of its own, to its end; gives what it printed. ``started`` is told of the process."""
     path = os.pathsep.join([os.path.dirname(os.path.dirname(amigocloud.__file__)), os.environ.get('PYTHONPATH', '')])
@@ -112,7 +130,7 @@ def run(script, *arguments, **kwargs):
 PATCHED = """
 from gevent import monkey
 monkey.patch_all()
-import sys
+import os, sys
 import gevent
 from amigocloud import AmigoCloud
 client = AmigoCloud(base_url=sys.argv[1], use_websockets=False)
@@ -121,6 +139,10 @@ def work(greenlet):
     return [query for query in queries if client.get('x?' + query) != query]
 greenlets = [gevent.spawn(work, greenlet) for greenlet in range(16)]
 gevent.joinall(greenlets, raise_error=True)
+child = os.fork()
+if not child:
+    os._exit(len(work(16)))
+assert not work(17) and os.waitpid(child, 0)[1] == 0
 print(sum([greenlet.value for greenlet in greenlets], []))
 """
 
@@ -166,11 +188,26 @@ except KeyboardInterrupt:
     print(client.get('after')['got'])
 """
 
-STALL = {}
+@pytest.fixture
+def full_queue():
+    """The URL of a server whose queue is full: connecting to it takes for ever."""
+    sockets = [socket.socket() for _ in range(5)]
+    sockets[0].bind(('127.0.0.1', 0))
+    sockets[0].listen(0)
+    for filler in sockets[1:]:
+        filler.setblocking(False)
+        filler.connect_ex(sockets[0].getsockname())
+    yield 'http://127.0.0.1:{}/'.format(sockets[0].getsockname()[1])
+    for each in sockets:
+        each.close()
+
+
+STALL, SEND_ON = {}, {'to': 'a server that cannot be connected to'}
 CUT = Answer(b'{', headers={'Content-Length': '9', 'Connection': 'close'})
 
 
 @pytest.mark.parametrize('call, path, answer', [
+    ("client.get('x', timeout=1000)", 'x', SEND_ON),
     ("client.get('x')", 'x', STALL),
     ("client.get('x')", 'x', Answer(status=503)),
     ("client.get('x')", 'x', CUT),
@@ -180,7 +217,7 @@ CUT = Answer(b'{', headers={'Content-Length': '9', 'Connection': 'close'})
     ("client.geocode_addresses(1, 2, 'address', 'geom')", 'me/geocoder/search', STALL),
     ("client.wait_for_job(1)", 'me/jobs/1', {'id': 1, 'status': 'STARTED'}),
 ])
-def test_keyboard_interrupt(wire, call, path, answer):
+def test_keyboard_interrupt(wire, full_queue, call, path, answer):
     serve_geocoder(wire, 1)
     children, over, met = [], threading.Event(), threading.Event()
     wire.answers['/api/v1/x'] = {'upload_id': 'U'}
@@ -195,7 +232,7 @@ def test_keyboard_interrupt(wire, call, path, answer):
             timer.start()
         if answer is STALL:
             over.wait(PATIENCE)
-        return answer
+        return Answer(status=302, headers={'Location': full_queue}) if answer is SEND_ON else answer
     wire.answers['/api/v1/' + path] = interrupt
     lines = run(INTERRUPTED.replace('CALL', call), wire.url, started=children.append).split()
     over.set()

@@ -12,6 +12,7 @@ import time
 
 import gevent
 import pytest
+import requests
 from conftest import Answer
 from servers import PATIENCE, EventServer, Relay, node_command, python_command
 
@@ -35,11 +36,10 @@ class Service(object):
         return {'websocket_session': 'S{}'.format(len(self.urls))}
 
 
-class Refusal(object):
-    """A response, as far as an AmigoCloudError looks at it."""
-
-    def __init__(self, status_code):
-        self.status_code, self.encoding, self.content, self.url = status_code, None, b'no', ''
+def refusal(status_code):
+    response = requests.Response()
+    response.status_code, response.url, response._content = status_code, '', b'no'
+    return response
 
 
 @pytest.fixture(autouse=True)
@@ -444,8 +444,8 @@ def test_wire__a_websocket_that_cannot_be_made_leaves_polling(make_realtime, pyt
 
 
 def test_reconnection__tries_again_when_rest_fails(events, server, service):
-    service.errors = [AmigoCloudError('no answer'), AmigoCloudError('busy', Refusal(503)),
-                      AmigoCloudError('busy', Refusal(429))]
+    service.errors = [AmigoCloudError('no answer'), AmigoCloudError('busy', refusal(503)),
+                      AmigoCloudError('busy', refusal(429))]
     server.tell('close')
     assert server.expect('authenticate')['payload']['websocket_session'] == 'S5'
     server.emit('realtime', {})
@@ -454,7 +454,7 @@ def test_reconnection__tries_again_when_rest_fails(events, server, service):
 
 def test_reconnection__revoked_token(make_realtime, python_server, service):
     events = subscribed(make_realtime(python_server.url), python_server)
-    service.errors = [AmigoCloudError('revoked', Refusal(401)) for _ in range(2)]
+    service.errors = [AmigoCloudError('revoked', refusal(401)) for _ in range(2)]
     python_server.tell('close')
     for _ in range(2):
         with pytest.raises(AmigoCloudError, match='revoked'):
@@ -535,7 +535,7 @@ def wire_answer(make_wire):
 
 
 def test_no_connection__rest_errors_come_out_of_subscribe(make_realtime, python_server, service):
-    service.errors = [AmigoCloudError('not yours', Refusal(403))]
+    service.errors = [AmigoCloudError('not yours', refusal(403))]
     with pytest.raises(AmigoCloudError, match='not yours'):
         make_realtime(python_server.url).subscribe('/me', {})
 
