@@ -30,6 +30,13 @@ GEO = PANDAS + [
 
 ARROW = GEO + ['pyarrow>=14; python_version >= "3.8"']
 
+# What the service is made of, for the tests.
+DJANGO = [
+    'django>=4.2; python_version >= "3.8"',
+    'django-chunked-upload>=2.0; python_version >= "3.8"',
+    'djangorestframework>=3.15; python_version >= "3.8"',
+]
+
 EXAMPLES = [
     'dask-geopandas>=0.3; python_version >= "3.8"',
     'distributed>=2023.1; python_version >= "3.8"',
@@ -74,7 +81,7 @@ setup(
         'pandas': PANDAS,
         'progress': ['tqdm>=4.60'],
         'sandbox': SANDBOX,
-        'test': ARROW + ['hypothesis', 'pytest', 'pytest-cov', 'tqdm>=4.60'],
+        'test': ARROW + DJANGO + ['hypothesis', 'pytest', 'pytest-cov', 'tqdm>=4.60'],
     },
     classifiers=[
         'Development Status :: 5 - Production/Stable',
