@@ -215,7 +215,7 @@ def test_gallery_photo(wire, client, text):
         client.upload_gallery_photo(3, 'f00', photo, metadata={'k': 'v'})
     assert [request.path for request in wire.requests] == ['/api/v1/related_tables/3/upload'] * 2
     first, second = [read_multipart(request) for request in wire.requests]
-    assert first[0] == [('source_amigo_id', 'f00'), ('filename', u'bürger.jpg')] and first[2] == CONTENT
+    assert sorted(first[0]) == [('filename', u'bürger.jpg'), ('source_amigo_id', 'f00')] and first[2] == CONTENT
     assert sorted(second[0]) == [('filename', 'data.csv'), ('k', 'v'), ('source_amigo_id', 'f00')]
 
 
