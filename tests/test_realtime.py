@@ -694,14 +694,19 @@ def test_tls__certificate_that_is_not_trusted(trusted, python_server, make_relay
         make_realtime('https://localhost:{}'.format(relay.port)).subscribe('/me', {})
 
 
-def run_script(script, *arguments):
-    """Runs a script in a process of its own, to its end; gives what it printed. Nothing may go to its stderr."""
+def run_script(script, *arguments, **options):
+    """Runs a script in a process of its own, to its end; gives what it printed. Nothing may go to its stderr.
+
+    Its standard input ends once ``meanwhile``, a function, has returned.
+    """
     path = os.pathsep.join([os.path.dirname(os.path.dirname(amigocloud.__file__)), os.environ.get('PYTHONPATH', '')])
     process = subprocess.Popen([sys.executable, '-c', textwrap.dedent(PRELUDE) + textwrap.dedent(script)]
-                               + list(arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               env=dict(os.environ, PYTHONPATH=path), universal_newlines=True)
+                               + list(arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=path), universal_newlines=True)
     watchdog = threading.Timer(PATIENCE, process.kill)
     watchdog.start()
+    if 'meanwhile' in options:
+        options['meanwhile']()
     out, err = process.communicate()
     watchdog.cancel()
     watchdog.join()
@@ -809,10 +814,15 @@ def test_exit__silent_server(silent_url, how):
 @pytest.mark.parametrize('how', ['plain', 'patched'])
 def test_exit__stalled_wire(server, make_relay, how):
     relay = make_relay(server)
-    thread = threading.Thread(target=lambda: server.expect('authenticate') and relay.stall())
-    thread.start()
-    assert run_script(EXIT, relay.url, how, 'subscribed') == ['end']
-    thread.join()
+
+    def stall():
+        server.expect('authenticate')
+        relay.stall()
+    assert run_script('''
+        events.subscribe('/me', {})
+        sys.stdin.read()
+        print('end')
+    ''', relay.url, how, meanwhile=stall) == ['end']
 
 
 def test_keyboard_interrupt__ends_wait_and_leaves_it_usable(server):
