@@ -2,23 +2,21 @@
 from __future__ import absolute_import
 
 import random
-import socket
-import ssl
 
 import six
 import urllib3
 from requests.adapters import HTTPAdapter
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import (
-    ConnectTimeoutError,
     HTTPError,
     InvalidHeader,
     MaxRetryError,
-    NewConnectionError,
     ProtocolError,
     ReadTimeoutError,
     ResponseError,
 )
+
+from amigocloud import tls
 
 #: Tries after the first one.
 DEFAULT_RETRIES = 3
@@ -82,7 +80,7 @@ class Retry(urllib3.Retry):
 
 
 class Adapter(HTTPAdapter):
-    """Sends with retries, and tells a TLS handshake that failed from an answer that was lost.
+    """Sends with retries.
 
     Args:
         retries (int): tries after the first one.
@@ -95,20 +93,4 @@ class Adapter(HTTPAdapter):
 
     def init_poolmanager(self, *args, **kwargs):
         super(Adapter, self).init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {'http': HTTPConnectionPool, 'https': _Pool}
-
-
-class _Connection(HTTPSConnectionPool.ConnectionCls):
-    def connect(self):
-        try:
-            super(_Connection, self).connect()
-        except socket.timeout as error:
-            six.raise_from(ConnectTimeoutError(self, 'The TLS handshake timed out: {}'.format(error)), error)
-        except EnvironmentError as error:
-            if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
-                raise
-            six.raise_from(NewConnectionError(self, 'The TLS handshake failed: {}'.format(error)), error)
-
-
-class _Pool(HTTPSConnectionPool):
-    ConnectionCls = _Connection
+        self.poolmanager.pool_classes_by_scheme = {'http': HTTPConnectionPool, 'https': tls.Pool}

@@ -3,7 +3,6 @@ from __future__ import absolute_import
 
 import logging
 import os
-import sys
 import time
 
 import requests
@@ -21,17 +20,14 @@ from amigocloud.exceptions import (
     strike_out,
     token_sent,
 )
-from amigocloud.retrying import DEFAULT_RETRIES, REPEATABLE, Adapter, backoff
+from amigocloud.retrying import DEFAULT_RETRIES, REPEATABLE, backoff
+from amigocloud.session import Session
+
+#: Bytes of a body that are read at a time.
+PIECE_SIZE = 1 << 22
 
 #: Seconds to connect, and seconds between two bytes of the answer.
 DEFAULT_TIMEOUT = (10, 300)
-
-#: What requests reads from the environment, beside the .netrc.
-_VARIABLES = [name for word in ('http_proxy', 'https_proxy', 'all_proxy', 'no_proxy') for name in (word, word.upper())]
-_VARIABLES += ['REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE', 'REQUEST_METHOD']
-
-#: macOS and Windows have proxies outside the environment, which may change without it.
-_VARIABLES_ARE_ALL = sys.platform not in ('darwin', 'win32')
 
 _REQUEST_ARGUMENTS = ('headers', 'files', 'data', 'json', 'params', 'auth', 'cookies', 'hooks')
 
@@ -50,11 +46,10 @@ class Transport(object):
         if isinstance(retries, bool) or not isinstance(retries, six.integer_types) or retries < 0:
             raise AmigoCloudValueError('retries is a number from 0, not {!r}.'.format(retries))
         self._base_url = urls.normalize(base_url)
-        self._session = session or _make_session(retries)
+        self._session = session or Session(retries)
         self._session.cookies.set_policy(_StoreNothing())
         self._timeout, self._retries = timeout, retries
         self._process, self._of_parents = os.getpid(), []
-        self._environment = None, None
 
     def request(self, method, url, token, raw=False, stream=False, **request_kwargs):
         """Sends one request and gives the value of its answer.
@@ -100,7 +95,7 @@ class Transport(object):
             if stream or response.status_code >= 400:
                 return response
             try:
-                response.content  # noqa: B018 - reads the body, which the response then holds
+                _read(response)
                 return response
             except (requests.exceptions.ChunkedEncodingError, requests.ConnectionError) as cut:
                 cuts += 1
@@ -128,7 +123,7 @@ class Transport(object):
         history = []
         while True:
             response = self._session.send(prepared, timeout=timeout, allow_redirects=False,
-                                          **self._settings(prepared.url, *environment))
+                                          **self._session.merge_environment_settings(prepared.url, *environment))
             response.history = history[:]
             if hasattr(response.raw, 'enforce_content_length'):
                 # requests before 2.32 takes a body that was cut for a whole one.
@@ -150,18 +145,6 @@ class Transport(object):
                 self._of_parents.append((adapter.poolmanager, adapter.proxy_manager))
                 adapter.__setstate__(adapter.__getstate__())
 
-    def _settings(self, url, proxies, stream, verify, cert):
-        """Proxies and certificates; requests would search all of the environment for them before every request."""
-        session = self._session
-        origin = url[:url.find('/', len('https://'))]
-        state = [origin, proxies, stream, verify, cert, session.trust_env, session.verify, session.cert,
-                 dict(session.proxies), [os.environ.get(name) for name in _VARIABLES]]
-        known, settings = self._environment
-        if state != known or not _VARIABLES_ARE_ALL:
-            settings = session.merge_environment_settings(url, proxies, stream, verify, cert)
-            self._environment = state, settings
-        return settings
-
 
 def check_for_errors(response):
     """Raises AmigoCloudError for a response whose status is 400 or more.
@@ -178,6 +161,12 @@ def check_for_errors(response):
             response.status_code, 'Client' if response.status_code < 500 else 'Server',
             six.ensure_text(response.reason or '', errors='replace'), response.url, _after_tries(tries)),
             token_sent(response)), response)
+
+
+def _read(response):
+    """Reads the body, which the response then holds; in larger pieces than those of requests."""
+    if response._content is False and response.raw is not None:
+        response._content = b''.join(response.iter_content(PIECE_SIZE))
 
 
 def _after_tries(tries):
@@ -199,9 +188,11 @@ def _tries_of(failure):
 
 
 def _decode(response):
+    # Here, for the import of orjson takes longer than that of all the rest.
+    from amigocloud import decoding
     settle_charset(response)
     try:
-        return response.json()
+        return decoding.decode(response)
     except (ValueError, RuntimeError) as failure:
         if response.status_code >= 300:
             # A redirect that the caller wanted to see; its body is a page for people.
@@ -238,11 +229,3 @@ class _StrikeOutToken(logging.Filter):
 
 for _name in ('connection', 'connectionpool', 'poolmanager', 'response', 'util.retry'):
     logging.getLogger('urllib3.' + _name).addFilter(_StrikeOutToken())
-
-
-def _make_session(retries):
-    session = requests.Session()
-    adapter = Adapter(retries)
-    session.mount('https://', adapter)
-    session.mount('http://', adapter)
-    return session

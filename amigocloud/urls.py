@@ -13,6 +13,9 @@ from amigocloud.exceptions import AmigoCloudValueError
 _SERVICE_DOMAIN = '.amigocloud.com'
 _DEFAULT_PORTS = {'http': 80, 'https': 443}
 
+# A parameter that is a token or may turn out to be one, one that is empty, or a fragment.
+_SPECIAL = re.compile(r'#|[?&](?:$|&|token|[^=&]*%)')
+
 
 def resolve(url, api_url, project_url=None):
     """Makes the full URL for what a script wrote.
@@ -54,7 +57,9 @@ def normalize(url):
         AmigoCloudValueError: no such URL can be sent to.
     """
     try:
-        return requests.Request('GET', url).prepare().url
+        prepared = requests.PreparedRequest()
+        prepared.prepare_url(url, None)
+        return prepared.url
     except (requests.RequestException, UnicodeError) as error:
         six.raise_from(AmigoCloudValueError(
             '{!r} is not a URL to send requests to; one begins with https:// and a host.'.format(url)), error)
@@ -87,6 +92,9 @@ def is_trusted(url, base_url):
         >>> is_trusted('http://app.amigocloud.com/x', 'https://app.amigocloud.com')
         False
     """
+    start = base_url[:base_url.find('/', len('https://')) + 1]
+    if start and url.startswith(start):
+        return True
     origin, own = _origin(url), _origin(base_url)
     return origin == own or (_is_service(origin) and _is_service(own))
 
@@ -108,14 +116,16 @@ def with_token(url, token, base_url):
     """
     if not is_trusted(url, base_url):
         return without_token(url, token)
+    ours = token and 'token=' + quote(six.ensure_binary(token), safe='')
+    if not _SPECIAL.search(url):
+        return url + ('&' if '?' in url else '?') + ours if ours else url
     pairs, given = _tokens(url)
     if given:
         # A doubled parameter would be read as its last value.
         return _with_pairs(url, [pair for i, pair in enumerate(pairs) if i not in given or i == max(given)])
     if not token:
         return url
-    pairs = [pair for pair in pairs if pair and not _is_token(pair)]
-    return _with_pairs(url, pairs + ['token=' + quote(six.ensure_binary(token), safe='')])
+    return _with_pairs(url, [pair for pair in pairs if pair and not _is_token(pair)] + [ours])
 
 
 def without_token(url, token):
