@@ -37,6 +37,8 @@ DJANGO = [
     'djangorestframework>=3.15; python_version >= "3.8"',
 ]
 
+FAST = ['orjson>=3.6; python_version >= "3.8"']
+
 EXAMPLES = [
     'dask-geopandas>=0.3; python_version >= "3.8"',
     'distributed>=2023.1; python_version >= "3.8"',
@@ -75,13 +77,15 @@ setup(
     ],
     extras_require={
         'arrow': ARROW,
+        'benchmarks': GEO + FAST + SANDBOX + ['httpx', 'matplotlib>=3.7'],
         'docs': DOCS,
         'examples': EXAMPLES,
+        'fast': FAST,
         'geo': GEO,
         'pandas': PANDAS,
         'progress': ['tqdm>=4.60'],
         'sandbox': SANDBOX,
-        'test': ARROW + DJANGO + ['hypothesis', 'pytest', 'pytest-cov', 'tqdm>=4.60'],
+        'test': ARROW + DJANGO + FAST + ['hypothesis', 'pytest', 'pytest-cov', 'tqdm>=4.60'],
     },
     classifiers=[
         'Development Status :: 5 - Production/Stable',
