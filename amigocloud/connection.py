@@ -44,6 +44,9 @@ COMPLAINT_SECONDS = 1
 #: Characters of a reason; a server may answer with a page of HTML.
 REASON_LIMIT = 500
 
+#: Bytes that are read from a websocket at a time.
+PIECE_SIZE = 1 << 16
+
 _OPEN, _CLOSE, _PING, _PONG, _MESSAGE, _UPGRADE = range(6)
 _CONNECT, _DISCONNECT, _EVENT, _ACK, _ERROR = '01234'
 _PACKET = re.compile(r'(?P<kind>\d)(?:\d+-)?(?P<path>/[^,]*)?,?(?:\d+(?=\[))?(?P<data>.*)', re.DOTALL)
@@ -93,7 +96,7 @@ class Connection(object):
         self._http = prepare_http_session({})
         self._http.mount('http://', self._adapter)
         self._http.mount('https://', self._adapter)
-        self._transport = self._websocket = self._heartbeat = None
+        self._transport = self._websocket = self._socket = self._heartbeat = None
         self._sending = threading.Lock()
         self._over = threading.Event()
         self._messages = self._read_messages()
@@ -204,7 +207,7 @@ class Connection(object):
     def cut(self):
         """Ends what is being sent and received, at once and from any thread."""
         self._over.set()
-        for sock in self._adapter.sockets() + [self._websocket and self._websocket.sock]:
+        for sock in self._adapter.sockets() + [self._socket]:
             try:
                 # Not closed, which the thread that waits for it would not notice. Nor by the method of an SSLSocket,
                 # which takes it apart in that thread's hands.
@@ -240,6 +243,8 @@ class Connection(object):
         # Left alone, its handshake may take as long as the time-out for a ping.
         transport = _Websocket(self._http, self._is_secure, self._url, session._replace(ping_timeout=STEP_SECONDS))
         self._websocket = transport.connection
+        self._socket = self._websocket.sock
+        self._websocket.sock = _BufferedSocket(self._socket)
         transport.send_packet(_PING, 'probe')
         if list(transport.recv_packet()) != [(_PONG, b'probe')]:
             raise TransportError('the probe was not answered')
@@ -285,6 +290,23 @@ class _Websocket(WebsocketTransport):
             yield _CLOSE, data[2:]
         elif opcode == ABNF.OPCODE_TEXT:
             yield parse_packet_text(data)
+
+
+class _BufferedSocket(object):
+    """A socket that is read in large pieces; websocket-client reads each frame in three small ones."""
+
+    def __init__(self, sock):
+        self._sock = sock
+        self._piece, self._position = b'', 0
+
+    def recv(self, size):
+        if self._position == len(self._piece):
+            self._piece, self._position = self._sock.recv(PIECE_SIZE), 0
+        start, self._position = self._position, min(self._position + size, len(self._piece))
+        return self._piece[start:self._position]
+
+    def __getattr__(self, name):
+        return getattr(self._sock, name)
 
 
 class _Adapter(HTTPAdapter):

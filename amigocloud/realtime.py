@@ -11,7 +11,6 @@ import collections
 import contextlib
 import json
 import logging
-import numbers
 import random
 import sys
 import threading
@@ -25,6 +24,9 @@ from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError
 #: Seconds that ``subscribe`` and ``emit`` wait for a connection.
 READY_SECONDS = 10
 
+#: Seconds before the background thread begins, with imports that would keep whoever started it waiting.
+START_SECONDS = 0.1
+
 #: Seconds before another try to connect: random, below a limit that doubles from the first to the second of these.
 BACKOFF_SECONDS = (1, 30)
 
@@ -33,6 +35,9 @@ REFUSALS = 3
 
 #: Seconds for telling the server of the end, for waiting for the background thread, and for that as the process ends.
 GOODBYE_SECONDS, CLOSE_SECONDS, EXIT_SECONDS = 0.5, 1.5, 0.2
+
+#: Seconds for which events that are at hand may keep other greenlets waiting.
+BREATH_SECONDS = 0.01
 
 LOG = logging.getLogger(__name__)
 
@@ -145,18 +150,20 @@ class Realtime(object):
             AmigoCloudError: the service refuses the subscriptions, or this is listening already.
             Exception: what a callback raises; the events after that one are kept for the next call.
         """
+        # Here, for it would be a tenth of what the import of all the rest takes.
+        import numbers
         if seconds is not None and not (isinstance(seconds, numbers.Real) and seconds >= 0):
             raise AmigoCloudValueError('seconds is a number from 0, or None; not {!r}.'.format(seconds))
         deadline = _FOREVER if seconds is None else _now() + seconds
         gevent = _import_gevent()
-        wake = gevent.event.Event()
+        wake, breath = gevent.event.Event(), _Breath(gevent.sleep)
         with self._listening(gevent.get_hub().loop.async_(), wake.set):
             while not self._stopping:
                 wake.clear()
                 left = deadline - _now()
                 if self._mailbox and (left > 0 or seconds == 0):
                     self._dispatch(*self._mailbox.popleft())
-                    gevent.sleep(0)
+                    breath.take()
                 elif self._error:
                     error, self._error = self._error, None
                     raise error
@@ -268,6 +275,9 @@ class Realtime(object):
 
     def _keep_connected(self, run):
         """Connects again and again until the run is over, or gives the error that ends it."""
+        self._pause(run, START_SECONDS)
+        if self._run is not run:
+            return None
         try:
             from amigocloud.connection import Connection, ConnectionLost
         except ImportError as error:
@@ -299,9 +309,13 @@ class Realtime(object):
                 if refusals > REFUSALS:
                     return AmigoCloudError(u'The service refuses the subscription to events: {}'.format(trouble.reason))
             first, last = BACKOFF_SECONDS
-            run.wait(random.SystemRandom().uniform(0, min(last, first * 2 ** tries)))
-            run.clear()
+            self._pause(run, random.SystemRandom().uniform(0, min(last, first * 2 ** tries)))
             tries += 1
+
+    @staticmethod
+    def _pause(run, seconds):
+        run.wait(seconds)
+        run.clear()
 
     def _use(self, connection, run, news):
         connection.open()
@@ -311,16 +325,30 @@ class Realtime(object):
             connection.ready = True
             self._tell()
         self._post(run, news, {})
+        breath = _Breath(time.sleep)
         while True:
             self._post(run, *connection.receive())
-            # As a greenlet it would keep the others waiting for as long as events keep coming.
-            time.sleep(0)
+            # For the case that this is a greenlet.
+            breath.take()
 
     def _post(self, run, event, data):
         with self._changed:
             if self._run is run:
                 self._mailbox.append((event, data))
-                self._tell()
+                if len(self._mailbox) == 1:
+                    self._tell()
+
+
+class _Breath(object):
+    """Lets other greenlets run now and then while events keep coming; after each one it would take most of the time."""
+
+    def __init__(self, sleep):
+        self._sleep, self._due = sleep, 0
+
+    def take(self):
+        if _now() >= self._due:
+            self._sleep(0)
+            self._due = _now() + BREATH_SECONDS
 
 
 def _import_gevent():
