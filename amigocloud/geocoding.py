@@ -1,7 +1,9 @@
 """Geocoding: reads the addresses of a dataset, asks the geocoder, writes the points back."""
 from __future__ import absolute_import, print_function, unicode_literals
 
+import collections
 import datetime
+import itertools
 import json
 import re
 import sys
@@ -16,6 +18,9 @@ PAGE_SIZE = 1000
 
 #: Requests in flight, and points written by one query.
 BATCH_SIZE = 30
+
+#: Batches that are being searched for, and writes that are not answered, at a time.
+AHEAD = 2
 
 #: Seconds that one batch may take at the most; a wait without a limit cannot be interrupted on Python 2.
 BATCH_TIMEOUT = 86400
@@ -56,18 +61,24 @@ def geocode(get, post, project_id, dataset_id, address_field, geometry_field, co
 
     print('Geocoding addresses...')
     geometry_field = _identifier(six.ensure_text(geometry_field))
-    geocoded = 0
+    geocoded = done = 0
+    writes = collections.deque()
     pool = ThreadPool(BATCH_SIZE)
     try:
         with reporting(progress, len(rows), 'rows', 'Geocoding') as report:
-            for offset in range(0, len(rows), BATCH_SIZE):
-                batch = rows[offset:offset + BATCH_SIZE]
-                points = pool.map_async(lambda row: _search(get, row[1], components), batch).get(BATCH_TIMEOUT)
+            for batch, points in _search_ahead(pool, lambda row: _search(get, row[1], components), rows):
                 found = [(amigo_id, point) for (amigo_id, _), point in zip(batch, points) if point]
                 if found:
-                    post(sql_url, {'query': _update_query(table, geometry_field, found)})
+                    # By a thread that searches, whose connection is open.
+                    query = _update_query(table, geometry_field, found)
+                    writes.append(pool.apply_async(post, (sql_url, {'query': query})))
+                if len(writes) == AHEAD:
+                    writes.popleft().get(BATCH_TIMEOUT)
                 geocoded += len(found)
-                report(offset + len(batch))
+                done += len(batch)
+                report(done)
+            for write in writes:
+                write.get(BATCH_TIMEOUT)
     finally:
         pool.terminate()
     print('Done!')
@@ -103,6 +114,17 @@ def _ask(get, url, params, name, kind):
     if not isinstance(answer, dict) or not isinstance(answer.get(name), kind):
         raise AmigoCloudError(u'The answer of {} has no {}.'.format(url, name))
     return answer[name]
+
+
+def _search_ahead(pool, search, rows):
+    """Gives the rows batch by batch with what was found, while the next ones are being searched for."""
+    batches = (rows[offset:offset + BATCH_SIZE] for offset in range(0, len(rows), BATCH_SIZE))
+    searches = ((batch, pool.map_async(search, batch)) for batch in batches)
+    begun = collections.deque(itertools.islice(searches, AHEAD))
+    while begun:
+        batch, points = begun.popleft()
+        yield batch, points.get(BATCH_TIMEOUT)
+        begun.extend(itertools.islice(searches, 1))
 
 
 def _search(get, address, components):

@@ -118,6 +118,29 @@ def test_geocode__thirty_at_a_time(wire, client):
     assert counts['most'] == 30
 
 
+def test_geocode__searches_while_it_writes(wire, client):
+    serve(wire, ['x'] * 90 + ['y'] * 30)
+    answers, lock = dict(wire.answers), threading.Lock()
+    begun, second = [], threading.Event()
+
+    def search(request):
+        with lock:
+            begun.append(request.params['text'])
+            if len(begun) == 60:
+                second.set()
+        return answers[SEARCH](request)
+
+    def sql(request):
+        if request.method == 'POST':
+            assert second.wait(10)
+            # Not far ahead of the first write, for the writing may fail.
+            assert 'y' not in begun or len(written(wire)) > 1
+        return answers[SQL](request)
+    wire.answers.update({SEARCH: search, SQL: sql})
+    assert client.geocode_addresses(1, 2, 'address', 'geom')['geocoded'] == 120
+    assert len(written(wire)) == 4
+
+
 def test_geocode__columns(wire, client):
     serve(wire, ['x'], column=u'we"ird é')
     client.geocode_addresses(1, 2, u'we"ird é', 'Geo m')
