@@ -5,8 +5,10 @@ another one comes; a chunk may therefore be sent again. A completion may not: a 
 """
 from __future__ import absolute_import
 
+import contextlib
 import hashlib
 import io
+import threading
 import time
 
 import requests
@@ -14,7 +16,7 @@ import six
 
 from amigocloud import retrying, urls
 from amigocloud.exceptions import AmigoCloudError, strike_out
-from amigocloud.multipart import Multipart
+from amigocloud.multipart import Form, Multipart
 
 #: Failures in a row, without a byte stored between them, before an upload is given up.
 FAILURES = 8
@@ -52,6 +54,7 @@ class ChunkedUpload(object):
         self._content, self._size, self._chunk_size = content, size, chunk_size
         self._upload_id = resume.upload_id if resume else None
         self._offset = self._furthest = resume.offset if self._upload_id else 0
+        self._form = self._form_of = None
         self._md5, self._hashed = hashlib.md5(), 0
         self._failures = self._restarts = 0
 
@@ -99,12 +102,10 @@ class ChunkedUpload(object):
             raise AmigoCloudError('The file shrank while it was being sent, to {} of {} bytes.'.format(
                 self._offset, self._size))
         end = self._offset + len(chunk)
-        if self._offset <= self._hashed < end:
-            self._md5.update(chunk[self._hashed - self._offset:])
-            self._hashed = end
         start = time.time()
         try:
-            answer = self._post_chunk(chunk, self._offset)
+            with self._hashing(chunk):
+                answer = self._post_chunk(chunk, self._offset)
         except AmigoCloudError as error:
             self._recover(error, time.time() - start)
             return
@@ -116,11 +117,25 @@ class ChunkedUpload(object):
         self._upload_id = upload_id
         self._go_on_from(end)
 
+    @contextlib.contextmanager
+    def _hashing(self, chunk):
+        """Hashes what is new of a chunk while it is being sent, which takes about as long where the network is fast."""
+        new = chunk[max(0, self._hashed - self._offset):] if self._offset <= self._hashed else b''
+        self._hashed += len(new)
+        thread = threading.Thread(target=self._md5.update, args=(new,))
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
+
     def _post_chunk(self, chunk, start):
-        body = Multipart({'upload_id': self._upload_id}, self._name, io.BytesIO(chunk), len(chunk))
+        if self._form_of != self._upload_id or self._form is None:
+            self._form, self._form_of = Form({'upload_id': self._upload_id}, self._name), self._upload_id
+        body = Multipart(self._form, io.BytesIO(chunk), len(chunk))
         content_range = 'bytes {}-{}/{}'.format(start, start + len(chunk) - 1, self._size)
         return self._post(self._url, body, headers={'Content-Range': content_range}, send_as_json=False,
-                          content_type=body.content_type)
+                          content_type=self._form.content_type)
 
     def _recover(self, error, took):
         """Does what lets the next chunk fit; raises the error again where nothing would."""

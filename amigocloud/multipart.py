@@ -12,26 +12,42 @@ from amigocloud.exceptions import AmigoCloudError
 #: The form field that the service reads files from.
 FILE_FIELD = 'datafile'
 
+#: Bytes that are read and sent at a time.
+BLOCK_SIZE = 1 << 18
+
+
+class Form(object):
+    """What stands around a file in the bodies of POSTs that differ in nothing but the file.
+
+    Args:
+        fields (dict): the form fields, sent before the file.
+        name (str): the file's name.
+
+    Attributes:
+        content_type (str): the value for the Content-Type header.
+        head (bytes): what is sent before the file.
+        tail (bytes): what is sent after it.
+    """
+
+    def __init__(self, fields, name):
+        mark = binascii.hexlify(os.urandom(16))
+        encoded = requests.Request('POST', 'http://localhost', data=fields, files={FILE_FIELD: (name, mark)}).prepare()
+        self.content_type = encoded.headers['Content-Type']
+        self.head, self.tail = encoded.body.split(mark)
+
 
 class Multipart(object):
     """The body of a POST with fields and a file: the bytes that requests would send, but never whole in memory.
 
     Args:
-        fields (dict): the form fields, sent before the file.
-        name (str): the file's name.
+        form (Form): what stands around the file.
         content (file): a binary file object, sent from where it stands to its end.
         size (int): the bytes from there to the end; other than that many are an error.
         report (callable): is told how many bytes of the file have been read; by default nobody is.
-
-    Attributes:
-        content_type (str): the value for the Content-Type header.
     """
 
-    def __init__(self, fields, name, content, size, report=lambda done: None):
-        mark = binascii.hexlify(os.urandom(16))
-        encoded = requests.Request('POST', 'http://localhost', data=fields, files={FILE_FIELD: (name, mark)}).prepare()
-        self.content_type = encoded.headers['Content-Type']
-        self._head, self._tail = encoded.body.split(mark)
+    def __init__(self, form, content, size, report=lambda done: None):
+        self._head, self._tail = form.head, form.tail
         self._content, self._report = content, report
         self._content_start = content.tell()
         self._content_end = len(self._head) + size
@@ -41,16 +57,16 @@ class Multipart(object):
         return self._content_end + len(self._tail)
 
     def __iter__(self):
-        return iter(lambda: self.read(16384), b'')
+        return iter(self.read, b'')
 
-    def read(self, size=-1):
-        """Gives the next bytes, like a raw file: at most size of them, ``b''`` at the end.
+    def read(self, size=None):
+        """Gives the next block, ``b''`` at the end; whatever the size, for those that http.client asks for are small.
 
         Raises:
             AmigoCloudError: the file has grown or shrunk since its size was taken.
         """
         while self._sources:
-            block = self._sources[0].read(size)
+            block = self._sources[0].read(BLOCK_SIZE)
             self._position += len(block)
             if self._sources[0] is self._content:
                 if self._position > self._content_end or not block and self._position < self._content_end:

@@ -7,9 +7,8 @@ import os
 
 import six
 
-from amigocloud.chunks import ChunkedUpload
 from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError
-from amigocloud.multipart import FILE_FIELD, Multipart
+from amigocloud.multipart import FILE_FIELD, Form, Multipart
 from amigocloud.progress import reporting
 
 #: Bytes of one chunk.
@@ -37,8 +36,10 @@ def upload(post, simple_url, chunked_url, file_obj, chunk_size, force_chunked, e
         name = base_name(file_obj) or FILE_FIELD
         with reporting(progress, size, 'B', name) as report:
             if simple_url and not force_chunked and size < MAX_SIZE_SIMPLE_UPLOAD:
-                body = Multipart(extra_data, name, content, size, report)
-                return post(simple_url, body, send_as_json=False, content_type=body.content_type)
+                form = Form(extra_data, name)
+                return post(simple_url, Multipart(form, content, size, report), send_as_json=False,
+                            content_type=form.content_type)
+            from amigocloud.chunks import ChunkedUpload
             return ChunkedUpload(post, chunked_url, name, content, size, chunk_size, resume).run(extra_data, report)
 
 

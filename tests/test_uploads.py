@@ -12,7 +12,7 @@ from conftest import Answer
 
 from amigocloud import AmigoCloudError
 from amigocloud.amigocloud import CHUNK_SIZE, MAX_SIZE_SIMPLE_UPLOAD
-from amigocloud.multipart import Multipart
+from amigocloud.multipart import Form, Multipart
 
 CONTENT = bytes(bytearray(range(256))) * 4
 SIMPLE, CHUNKED, COMPLETE = ['/api/v1/s/' + name for name in ('upload', 'chunked_upload', 'chunked_upload/complete')]
@@ -236,7 +236,7 @@ def test_gallery_photo__no_name(wire, client, file_obj):
 
 @pytest.mark.parametrize('size', [1, 7, 100, 10000])
 def test_multipart(size):
-    body = Multipart({'a': 'b'}, 'n', io.BytesIO(CONTENT), len(CONTENT))
+    body = Multipart(Form({'a': 'b'}, 'n'), io.BytesIO(CONTENT), len(CONTENT))
     whole = b''.join(body)
     assert len(whole) == len(body) == body.tell() and CONTENT in whole
     body.seek(0)
