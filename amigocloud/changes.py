@@ -8,7 +8,6 @@ import math
 import numbers
 import re
 import sys
-import uuid
 
 import six
 from requests.compat import Mapping
@@ -136,10 +135,17 @@ def _encoded(rows, encode):
         yield _Entry(amigo_id, text, size)
 
 
+def new_amigo_id():
+    """Gives an amigo_id that no other row has, as a str of 32 hexadecimal digits."""
+    # Here, for its import takes longer than that of all the rest.
+    import uuid
+    return uuid.uuid4().hex
+
+
 def _inserted(row):
     values = _values(row)
     amigo_id = values.pop(_AMIGO_ID, None)
-    amigo_id = uuid.uuid4().hex if amigo_id is None else _checked_id(amigo_id)
+    amigo_id = new_amigo_id() if amigo_id is None else _checked_id(amigo_id)
     return amigo_id, {'new': _not_empty(values), _AMIGO_ID: amigo_id}
 
 

@@ -1,4 +1,7 @@
-"""AmigoCloud: the client, a thin face of the parts beside this file."""
+"""AmigoCloud: the client, a thin face of the parts beside this file.
+
+Those that few scripts need are imported when they are used.
+"""
 from __future__ import absolute_import
 
 import json
@@ -10,7 +13,7 @@ import six
 from requests.compat import Mapping
 from requests.structures import CaseInsensitiveDict
 
-from amigocloud import changes, downloads, geocoding, jobs, photos, queries, transport, uploads, urls, writing
+from amigocloud import jobs, queries, transport, uploads, urls
 from amigocloud.cursor import Cursor
 from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError
 from amigocloud.realtime import Realtime
@@ -326,6 +329,7 @@ class AmigoCloud(object):
         Example:
             amigocloud.insert_rows(1, 2, [{'name': 'Oak', 'location': 'SRID=4326;POINT(11.6 48.1)'}])
         """
+        from amigocloud import changes
         return changes.insert_rows(self.post, self.wait_for_job, queries.project_path(project_id, self._project_url),
                                    dataset_id, rows)
 
@@ -345,6 +349,7 @@ class AmigoCloud(object):
         Example:
             amigocloud.update_rows(1, 2, [{'amigo_id': '6f1c', 'name': 'Elm'}])
         """
+        from amigocloud import changes
         return changes.update_rows(self.post, self.wait_for_job, queries.project_path(project_id, self._project_url),
                                    dataset_id, rows)
 
@@ -364,6 +369,7 @@ class AmigoCloud(object):
         Example:
             amigocloud.delete_rows(1, 2, ['6f1c'])
         """
+        from amigocloud import changes
         return changes.delete_rows(self.post, self.wait_for_job, queries.project_path(project_id, self._project_url),
                                    dataset_id, amigo_ids)
 
@@ -394,6 +400,7 @@ class AmigoCloud(object):
         Example:
             amigocloud.write_geodataframe(1, geopandas.read_file('trees.gpkg'), 'Trees')['id']
         """
+        from amigocloud import writing
         return writing.write_geodataframe(self.get, self.post, self.wait_for_job,
                                           queries.project_path(project_id, self._project_url), gdf, name, progress)
 
@@ -498,6 +505,7 @@ class AmigoCloud(object):
         Raises:
             AmigoCloudError: the dataset could not be read or written.
         """
+        from amigocloud import geocoding
         return geocoding.geocode(self.get, self.post, project_id, dataset_id, address_field, geometry_field,
                                  extra_params, progress)
 
@@ -550,6 +558,7 @@ class AmigoCloud(object):
         Example:
             amigocloud.download('/projects/2/datasets/3/preview_image', 'preview.png')
         """
+        from amigocloud import downloads
         return downloads.download(self.get, url, destination, progress)
 
     def export_dataset(self, project_id, dataset_id, format, destination=None, progress=None):
@@ -571,6 +580,7 @@ class AmigoCloud(object):
         Example:
             amigocloud.export_dataset(2, 3, 'KML', 'trees.kml')
         """
+        from amigocloud import downloads
         return downloads.export_dataset(self.get, self.post, self.wait_for_job, project_id, dataset_id, format,
                                         destination, progress)
 
@@ -596,6 +606,7 @@ class AmigoCloud(object):
         Example:
             amigocloud.download_photos(1, 'photos')
         """
+        from amigocloud import photos
         return photos.download_photos(self.get, self.get_cursor, gallery_id, destination, source_amigo_id, progress)
 
     def listen_user_events(self):

@@ -5,10 +5,9 @@ import collections
 
 import six
 
-from amigocloud import frames, preview
+from amigocloud import preview
 from amigocloud.exceptions import AmigoCloudError, printable
 from amigocloud.pages import Pages
-from amigocloud.prefetch import PrefetchedPages
 
 
 class Cursor(six.Iterator):
@@ -48,9 +47,12 @@ class Cursor(six.Iterator):
         return self
 
     def __next__(self):
-        if not self.has_next:
-            raise StopIteration
-        return self._rows.popleft()
+        try:
+            return self._rows.popleft()
+        except IndexError:
+            if not self.has_next:
+                raise StopIteration
+            return self._rows.popleft()
 
     def next(self):
         """Gives the next row, on Python 3 too.
@@ -121,6 +123,7 @@ class Cursor(six.Iterator):
         Example:
             amigocloud.sql('SELECT name, seats FROM dataset_1', project_id=1).to_dataframe()
         """
+        from amigocloud import frames
         return frames.to_dataframe(self._read_anew(), progress)
 
     def to_geodataframe(self, geometry=None, crs=None, progress=None):
@@ -144,6 +147,7 @@ class Cursor(six.Iterator):
         Example:
             amigocloud.read_dataset(1, 2).to_geodataframe().plot()
         """
+        from amigocloud import frames
         return frames.to_geodataframe(self._read_anew(), geometry, crs, progress)
 
     def to_arrow(self, progress=None):
@@ -158,6 +162,7 @@ class Cursor(six.Iterator):
         Raises:
             AmigoCloudError: see ``to_geodataframe``.
         """
+        from amigocloud import frames
         return frames.to_arrow(self._read_anew(), progress)
 
     def to_file(self, path, progress=None, **kwargs):
@@ -175,6 +180,7 @@ class Cursor(six.Iterator):
         Example:
             amigocloud.read_dataset(1, 2).to_file('trees.gpkg', layer='trees')
         """
+        from amigocloud import frames
         frames.to_file(self._read_anew(), path, progress, **kwargs)
 
     def _repr_html_(self):
@@ -201,7 +207,10 @@ class Cursor(six.Iterator):
     def _open(self):
         """The pages from the first on, with their own requests."""
         pages = Pages(*self._source)
-        return PrefetchedPages(pages, self._prefetch) if self._prefetch else pages
+        if not self._prefetch:
+            return pages
+        from amigocloud.prefetch import PrefetchedPages
+        return PrefetchedPages(pages, self._prefetch)
 
     def _read_anew(self):
         pages = self._open()

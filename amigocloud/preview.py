@@ -1,8 +1,6 @@
 """A few rows as HTML, for notebooks."""
 from __future__ import absolute_import
 
-from xml.sax.saxutils import escape
-
 import six
 
 from amigocloud.exceptions import strike_out
@@ -63,4 +61,6 @@ def _short_wkt(value):
 
 
 def _escaped(text):
+    # Here, for its import takes longer than that of all the rest.
+    from xml.sax.saxutils import escape
     return escape(six.ensure_text(text), {u'"': u'&quot;'})

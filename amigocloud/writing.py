@@ -3,7 +3,6 @@ from __future__ import absolute_import
 
 import datetime
 import json
-import uuid
 
 import six
 
@@ -115,7 +114,7 @@ def _check_name(name, seen):
 def _amigo_ids(frame):
     """The amigo_id of each row; those that are made here ascend, as ``read_dataset`` sorts by them."""
     if _AMIGO_ID not in frame:
-        return sorted(uuid.uuid4().hex for _ in range(len(frame)))
+        return sorted(changes.new_amigo_id() for _ in range(len(frame)))
     given = frame[_AMIGO_ID]
     if _kind(given) != 'string' or given.dropna().duplicated().any():
         raise AmigoCloudValueError('Each amigo_id is a text of its own, or missing.')

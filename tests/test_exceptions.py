@@ -44,8 +44,8 @@ def test_error__long_text_is_cut():
 
 
 def test_error__safe_to_print():
-    error = AmigoCloudError('bad \x1b[2J', make_response(b'\x00\x1b]0;title\x07\xc2\x9b31m\r\n\tend\xe2\x80\xae'))
-    assert str(error) == 'bad ?[2J\n??]0;title??31m?\n\tend?'
+    error = AmigoCloudError('bad \x1b[2J', make_response(b'\x00\x1b]0;title\x07\xc2\x9b31m\r\n\tend\rx\xe2\x80\xae'))
+    assert str(error) == 'bad ?[2J\n??]0;title??31m\n\tend?x?'
 
 
 def test_error__token_in_text():
