@@ -39,11 +39,10 @@ DJANGO = [
 
 FAST = ['orjson>=3.6; python_version >= "3.8"']
 
-EXAMPLES = [
+EXAMPLES = GEO + [
     'dask-geopandas>=0.3; python_version >= "3.8"',
     'distributed>=2023.1; python_version >= "3.8"',
     'folium>=0.14; python_version >= "3.8"',
-    'geopandas>=0.13; python_version >= "3.8"',
     'ipykernel>=6; python_version >= "3.8"',
     'matplotlib>=3.7; python_version >= "3.8"',
     'nbclient>=0.8; python_version >= "3.8"',

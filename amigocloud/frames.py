@@ -26,7 +26,7 @@ def to_dataframe(pages, progress=None):
     Args:
         pages (iterator of Page): all of them.
     """
-    _need('pandas', 'pandas')
+    need('pandas', 'pandas')
     check_progress(progress)
     return _dataframe(_Result(pages), progress)
 
@@ -41,7 +41,7 @@ def to_geodataframe(pages, geometry=None, crs=None, progress=None):
 
 def to_arrow(pages, progress=None):
     """Makes a table of Arrow of pages; see ``Cursor.to_arrow``."""
-    _need('arrow', 'pyarrow', 'pandas', 'geopandas', 'shapely', 'pyproj')
+    need('arrow', 'pyarrow', 'pandas', 'geopandas', 'shapely', 'pyproj')
     check_progress(progress)
     return _arrow(_Result(pages), progress)
 
@@ -230,10 +230,11 @@ def _parse_crs(crs):
 
 
 def _need_geo():
-    _need('geo', 'pandas', 'geopandas', 'shapely', 'pyproj', 'pyogrio')
+    need('geo', 'pandas', 'geopandas', 'shapely', 'pyproj', 'pyogrio')
 
 
-def _need(extra, *modules):
+def need(extra, *modules):
+    """Raises AmigoCloudError, with the advice to install an extra, where one of its modules cannot be imported."""
     for module in modules:
         try:
             importlib.import_module(module)

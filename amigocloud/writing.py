@@ -6,7 +6,7 @@ import json
 
 import six
 
-from amigocloud import changes
+from amigocloud import changes, frames
 from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError
 from amigocloud.progress import check_progress, reporting
 
@@ -83,7 +83,8 @@ class _Column(object):
 
 
 def _columns(frame):
-    pandas = _need_pandas()
+    frames.need('geo', 'pandas')
+    import pandas
     if not isinstance(frame, pandas.DataFrame):
         raise AmigoCloudValueError('This writes a GeoDataFrame or a DataFrame, not a {}.'.format(type(frame).__name__))
     columns, seen = [], {}
@@ -216,11 +217,3 @@ def _geometry_type(series):
         raise AmigoCloudValueError('It holds linear rings, which PostGIS has only as line strings.')
     is_3d = len(shapes) and shapely.has_z(shapes).all()
     return (kinds[0] if len(kinds) == 1 else 'GEOMETRY') + ('Z' if is_3d else '')
-
-
-def _need_pandas():
-    try:
-        import pandas
-    except ImportError as error:
-        six.raise_from(AmigoCloudError('This needs pandas: pip install "amigocloud[geo]"'), error)
-    return pandas

@@ -1,21 +1,18 @@
-"""What a GeoDataFrame of a million rows costs: its time and its peak memory, each as a ratio.
+"""A GeoDataFrame of a million rows: its time beside json.loads plus shapely.from_wkb, its peak beside what it holds.
 
-The time is measured against json.loads plus shapely.from_wkb over the same bytes, in turns and in one process; the peak
-memory against what the frame itself holds. A child process serves the bytes from its memory over loopback.
-
-    python benchmarks/frames.py [ROWS] [ROWS OF A PAGE]
+A child process serves the same bytes to all from its memory, over loopback.
 """
 import ctypes
 import gc
 import json
 import multiprocessing
-import os
 import random
 import re
 import struct
-import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from benchmarks.report import Row
 
 COLUMNS = [('amigo_id', 'string'), ('name', 'string'), ('number', 'integer'), ('code', 'bigint'), ('height', 'float'),
            ('open', 'boolean'), ('made', 'datetime'), ('day', 'date'), ('location', 'geometry')]
@@ -121,19 +118,11 @@ def run(context, function, *args):
     return receiving.recv()
 
 
-def main(rows=1000000, page_rows=10000):
+def rows(bench, count=1000000, page_rows=10000):
     context = multiprocessing.get_context('spawn')
-    url, page_count = run(context, serve, rows, page_rows)
+    url, page_count = run(context, serve, count, page_rows)
     loads, from_wkb, frame = run(context, measure_time, url, page_count, page_rows)
-    print('{} rows in pages of {}, the best of {} rounds'.format(rows, page_rows, ROUNDS))
-    print('json.loads {:.2f} s + shapely.from_wkb {:.2f} s; to_geodataframe {:.2f} s'.format(loads, from_wkb, frame))
-    print('time ratio {:.2f}'.format(frame / (loads + from_wkb)))
+    yield Row('GeoDataFrame of {:,} rows'.format(count), frame, 'json.loads + from_wkb', loads + from_wkb, 1.3)
     peak, kept, length = run(context, measure_memory, url)
-    assert length == rows
-    print('peak memory {:.0f} MB, the frame {:.0f} MB'.format(peak / 1e6, kept / 1e6))
-    print('memory ratio {:.2f}'.format(peak / kept))
-
-
-if __name__ == '__main__':
-    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    main(*map(int, sys.argv[1:]))
+    assert length == count
+    yield Row('peak memory of the GeoDataFrame', peak, 'the GeoDataFrame', kept, 2.5, 'B')

@@ -54,11 +54,7 @@ Upload a shapefile; a job makes a dataset of it.
 
 Wait for the job.
 
->>> import time
->>> job = amigocloud.get('/me/jobs/' + str(answer['job']))
->>> while job['status'] in ('PENDING', 'STARTED'):
-...     time.sleep(0.1)
-...     job = amigocloud.get('/me/jobs/' + str(answer['job']))
+>>> job = amigocloud.wait_for_job(answer)
 >>> job['status'], job['extra']
 
 Ask by SQL; the answer names the columns and counts the rows beside the data.

@@ -1,0 +1,37 @@
+"""Live events: how many in a second, and how late."""
+
+from benchmarks.race import contestants, race
+from benchmarks.report import Row
+from benchmarks.servers import child
+
+PEERS = {'amigocloud': 'Events', 'socketIO_client': 'BareEvents', 'python-socketio 4': 'SocketioEvents'}
+MANY = 20000
+
+
+def rows(bench):
+    medians = race({name: burst(bench, name, MANY) for name in PEERS}, 7)
+    yield Row('an event of {:,}'.format(MANY), medians['amigocloud'] / MANY, 'socketIO_client',
+              medians['socketIO_client'] / MANY, 1 / 0.9)
+    yield Row('an event of {:,}'.format(MANY), medians['amigocloud'] / MANY, 'python-socketio 4',
+              medians['python-socketio 4'] / MANY)
+    medians = race({name: (lambda name=name: listen(bench, name, 'latency', 200)) for name in PEERS}, 5)
+    yield Row('from an event to its callback', medians['amigocloud'], 'socketIO_client + 1 ms',
+              medians['socketIO_client'] + 0.001, 1)
+
+
+def growth(bench):
+    """The seconds for 1e2 to 1e5 events, by contestant."""
+    counts = [10 ** exponent for exponent in range(2, 6)]
+    peers = ('amigocloud', 'socketIO_client')
+    medians = [race({name: burst(bench, name, count) for name in peers}, 3, warm_up=False) for count in counts]
+    return {name: [(count, each[name]) for count, each in zip(counts, medians)] for name in peers}
+
+
+def burst(bench, name, count):
+    return lambda: listen(bench, name, 'burst', count)
+
+
+def listen(bench, name, method, count):
+    """With a client of its own each time: one that has stopped listening does not take part."""
+    with child('event_server.py') as url, contestants(bench, url, {name: PEERS[name]}) as made:
+        return made[name].run(method, 1, count)['seconds']
