@@ -3,6 +3,7 @@ from typing import Any
 
 BATCH_SIZE: int
 
+def new_amigo_id() -> str: ...
 def insert_rows(
     post: Callable[..., Any],
     wait_for_job: Callable[..., Any],

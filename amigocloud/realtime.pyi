@@ -3,11 +3,13 @@ from collections.abc import Callable
 from typing import Any
 
 READY_SECONDS: float
+START_SECONDS: float
 BACKOFF_SECONDS: tuple[float, float]
 REFUSALS: int
 GOODBYE_SECONDS: float
 CLOSE_SECONDS: float
 EXIT_SECONDS: float
+BREATH_SECONDS: float
 LOG: logging.Logger
 
 class Realtime:

@@ -42,11 +42,11 @@ class Client(object):
     def upload(self, path, chunk_size):
         self.client.upload_file(None, '/upload', path, chunk_size=chunk_size, force_chunked=True)
 
-    def geocode(self):
+    def geocode(self, project_id, dataset_id):
         sys.stdout, stdout = open(os.devnull, 'w'), sys.stdout
         sys.stderr, stderr = sys.stdout, sys.stderr
         try:
-            self.client.geocode_addresses(2, 1, 'address', 'location')
+            self.client.geocode_addresses(project_id, dataset_id, 'address', 'location')
         finally:
             sys.stdout, sys.stderr = stdout, stderr
 
@@ -196,9 +196,10 @@ class Events(object):
         self.listen()
 
     def burst(self, count):
-        """From the first to the last of many events that were sent at once."""
+        """From the sending of many events at once to the callback of the last."""
         self.run('burst', count)
-        return self.times[-1][0] - self.times[0][0]
+        (first, latency), (last, _) = self.times[0], self.times[-1]
+        return last - (first - latency)
 
     def latency(self, count):
         """From the sending of an event to its callback."""

@@ -8,8 +8,6 @@ import sys
 
 from benchmarks.servers import HERE, ROOT
 
-TOKEN = 'benchmark-token'
-
 
 class Contestant:
     """A peer of peer.py in a process of its own.
@@ -19,11 +17,12 @@ class Contestant:
         url (str): the service.
         certificate (str): the file that makes the service trusted.
         library (str): the folder of the amigocloud that it imports. Defaults to the one beside this folder.
+        token (str): for the service; nginx takes any.
     """
 
-    def __init__(self, name, url, certificate, library=ROOT):
+    def __init__(self, name, url, certificate, library=ROOT, token='benchmark-token'):
         environment = dict(os.environ, REQUESTS_CA_BUNDLE=certificate, PYTHONPATH=library)
-        self._process = subprocess.Popen([sys.executable, os.path.join(HERE, 'peer.py'), name, url, TOKEN],
+        self._process = subprocess.Popen([sys.executable, os.path.join(HERE, 'peer.py'), name, url, token],
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
         self._read()
 

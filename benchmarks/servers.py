@@ -12,9 +12,6 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 
-#: Rows of the dataset 1 of the project 2, to be geocoded.
-ADDRESSES = 300
-
 _NGINX = '''
 daemon off;
 worker_processes 1;
@@ -44,15 +41,6 @@ http {{
             root {folder}/pages/$http_host/$arg_query;
             try_files /$page.json =404;
         }}
-        location = /api/v1/projects/2/datasets/1 {{ return 200 '{{"feature_count": {addresses}}}'; }}
-        location = /api/v1/projects/2/sql {{
-            if ($arg_query ~ count) {{ return 200 '{{"data": [{{"count": 300}}], "next": null}}'; }}
-            root {folder}/pages;
-            try_files /addresses.json =404;
-            error_page 405 =200 /written;
-        }}
-        location = /written {{ return 200 '{{"count": 30}}'; }}
-        location = /api/v1/me/geocoder/search {{ return 200 '{feature}'; }}
         # Answers when the chunk has come whole, and passes none of it on.
         location ~ upload {{
             proxy_pass http://unix:{folder}/upload;
@@ -90,15 +78,9 @@ class Nginx:
         self.port = free_port()
         self.url = 'https://127.0.0.1:{}'.format(self.port)
         chunk = {'upload_id': 'u', 'offset': 1, 'expires': '2030-01-01T00:00:00Z'}
-        feature = {'features': [{'type': 'Feature', 'geometry': {'type': 'Point', 'coordinates': [-118.25, 34.05]}}]}
         me = {'id': 1, 'email': 'ana@example.com', 'first_name': 'Ana', 'projects': self.url + '/api/v1/me/projects'}
         with open(os.path.join(self._folder, 'nginx.conf'), 'w') as config:
-            config.write(_NGINX.format(folder=self._folder, port=self.port, me=json.dumps(me), chunk=json.dumps(chunk),
-                                       feature=json.dumps(feature), addresses=ADDRESSES))
-        os.makedirs(os.path.join(self._folder, 'pages'))
-        with open(os.path.join(self._folder, 'pages', 'addresses.json'), 'w') as page:
-            rows = [{'amigo_id': '{:032x}'.format(i), 'address': '{} Main St'.format(i)} for i in range(ADDRESSES)]
-            json.dump({'data': rows, 'next': None}, page)
+            config.write(_NGINX.format(folder=self._folder, port=self.port, me=json.dumps(me), chunk=json.dumps(chunk)))
         # As root it would give up root's rights, and with them the folder.
         user = ['-g', 'user root;'] if os.geteuid() == 0 else []
         self._process = subprocess.Popen([program, '-c', os.path.join(self._folder, 'nginx.conf')] + user,
