@@ -1,10 +1,12 @@
 """The Session of a client: that of requests, without what it would work out anew for every request."""
 from __future__ import absolute_import
 
+import collections
 import os
 import sys
 
 import requests
+from requests.hooks import default_hooks
 from requests.utils import get_netrc_auth
 
 from amigocloud.retrying import Adapter
@@ -40,13 +42,16 @@ class Session(requests.Session):
         if request.cookies or request.hooks['response']:
             return super(Session, self).prepare_request(request)
         prepared = self._plain.copy()
+        # An auth may add one.
+        prepared.hooks = default_hooks()
         prepared.prepare_method(request.method)
         # {} would go through the whole encoding of parameters.
         prepared.prepare_url(request.url, request.params or None)
         if request.headers:
             headers = self.headers.copy()
             headers.update(request.headers)
-            prepared.prepare_headers({name: value for name, value in headers.items() if value is not None})
+            prepared.prepare_headers(collections.OrderedDict(
+                (name, value) for name, value in headers.items() if value is not None))
         prepared.prepare_body(request.data, request.files, request.json)
         prepared.prepare_auth(request.auth or get_netrc_auth(request.url), request.url)
         return prepared

@@ -16,7 +16,7 @@ REQUESTS = [
     {}, {'params': {'b': u'é &'}}, {'params': 'c=d'}, {'params': {}}, {'params': [('a', 1), ('a', 2)]},
     {'headers': {'X-A': 'b', 'user-agent': 'own', 'accept': None}}, {'data': {'a': [1, u'é']}}, {'data': b'abc'},
     {'data': u'é'}, {'json': {'a': None}}, {'json': 0}, {'json': {}}, {'data': {}, 'files': {'f': ('n', b'content')}},
-    {'auth': ('ada', 'word')}, {'cookies': {'a': 'b'}}, {'hooks': {'response': [len]}}, {'data': iter([b'a', b'b'])},
+    {'auth': ('ada', 'word')}, {'auth': lambda request: request.register_hook('response', len) or request}, {'cookies': {'a': 'b'}}, {'hooks': {'response': [len]}}, {'data': iter([b'a', b'b'])},
     {'data': io.BytesIO(b'content')}, {'data': io.BytesIO()}, {'files': {'f': b'content'}},
     {'url': 'http://ada:word@127.0.0.1/x'}, {'url': 'http://127.0.0.1'}, {'url': u'http://EXAMPLE.com/é/../ü?q=ß#f'},
     {'url': 'http://127.0.0.1/a b', 'params': {'c': 'd'}}, {'headers': {'Content-Type': 'text/csv'}, 'data': 'a,b'},
@@ -38,13 +38,15 @@ def test_prepare_request(method, details):
 
 def test_prepare_request__one_does_not_change_the_next():
     session = Session(3)
+    digest = requests.auth.HTTPDigestAuth('ada', 'word')
     for _ in range(2):
-        prepared = session.prepare_request(requests.Request('POST', URL, headers={'X-A': 'b'}, json={'a': 1}))
+        prepared = session.prepare_request(requests.Request('POST', URL, headers={'X-A': 'b'}, json={'a': 1},
+                                                            auth=digest))
         prepared.register_hook('response', len)
         prepared.headers['X-C'] = 'd'
     prepared = session.prepare_request(requests.Request('GET', URL))
     assert prepared.headers == requests.Session().prepare_request(requests.Request('GET', URL)).headers
-    assert prepared.body is None
+    assert prepared.body is None and prepared.hooks == {'response': []}
 
 
 @pytest.mark.parametrize('headers', [{'X-A': 'b\r\nX-B: c'}, {'X-A': 5}, {' X-A': 'b'}])
