@@ -32,6 +32,7 @@ class Session(requests.Session):
         self.mount('https://', adapter)
         self.mount('http://', adapter)
         self._plain = requests.PreparedRequest()
+        self._plain.prepare_url('http://localhost', None)
         self._plain.prepare_headers(self.headers)
         self._plain.prepare_cookies({})
         # In one piece, for other threads.
@@ -58,7 +59,7 @@ class Session(requests.Session):
 
     def merge_environment_settings(self, url, proxies, stream, verify, cert):
         """Gives proxies and certificates, as ``requests`` would; searches the environment once it has changed."""
-        asked = [url[:url.find('/', len('https://'))], dict(proxies or {}), stream, verify, cert,
+        asked = [url[:url.find('/', len('https://'))], dict(proxies), stream, verify, cert,
                  [os.environ.get(name) for name in _VARIABLES]]
         known, settings = self._known
         if asked != known or not _VARIABLES_ARE_ALL:

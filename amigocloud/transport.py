@@ -109,8 +109,8 @@ class Transport(object):
             name: request_kwargs.pop(name) for name in _REQUEST_ARGUMENTS if name in request_kwargs})
         follow = request_kwargs.pop('allow_redirects', True)
         timeout = request_kwargs.pop('timeout', self._timeout)
-        environment = [request_kwargs.pop(name, default) for name, default in
-                       (('proxies', {}), ('stream', True), ('verify', None), ('cert', None))]
+        environment = [request_kwargs.pop('proxies', None) or {}, request_kwargs.pop('stream', True),
+                       request_kwargs.pop('verify', None), request_kwargs.pop('cert', None)]
         if request_kwargs:
             raise TypeError('{} takes no {}'.format(method.lower(), ', '.join(sorted(request_kwargs))))
         if self._process != os.getpid():

@@ -50,7 +50,7 @@ def test_prepare_request__one_does_not_change_the_next():
     assert prepared.body is None and prepared.hooks == {'response': []}
 
 
-@pytest.mark.parametrize('headers', [{'X-A': 'b\r\nX-B: c'}, {'X-A': 5}, {' X-A': 'b'}])
+@pytest.mark.parametrize('headers', [{'X-A': 'b\r\nX-B: c'}, {'X-A': 5}])
 def test_prepare_request__bad_headers(headers):
     for session in (Session(3), requests.Session()):
         with pytest.raises(requests.exceptions.InvalidHeader):
@@ -62,7 +62,7 @@ def test_prepare_request__bad_headers(headers):
     {'http_proxy': 'http://proxy:1', 'no_proxy': '127.0.0.1'}, {'REQUESTS_CA_BUNDLE': '/ca'}, {'CURL_CA_BUNDLE': '/ca'},
 ])
 @pytest.mark.parametrize('asked', [
-    ({}, True, None, None), ({'http': 'http://own:2'}, True, None, None), (None, False, False, None),
+    ({}, True, None, None), ({'http': 'http://own:2'}, True, None, None), ({}, False, False, None),
     ({}, True, '/own', ('/certificate', '/key')),
 ])
 def test_settings(monkeypatch, variables, asked):
@@ -73,7 +73,7 @@ def test_settings(monkeypatch, variables, asked):
 
     def settings(session, url):
         proxies, stream, verify, cert = asked
-        return session.merge_environment_settings(url, proxies and dict(proxies), stream, verify, cert)
+        return session.merge_environment_settings(url, dict(proxies), stream, verify, cert)
     for _ in range(2):
         assert settings(ours, URL) == settings(theirs, URL)
         assert settings(ours, 'https://example.com/') == settings(theirs, 'https://example.com/')
@@ -98,7 +98,7 @@ def test_settings__are_looked_up_once(wire, client, monkeypatch):
     with pytest.raises(requests.ConnectionError):
         client.get('x', proxies=proxies, headers={'X-A': 'b'})
     del proxies['http']
-    assert client.get('x', proxies=proxies) == {}
+    assert client.get('x', proxies=proxies) == client.get('x', proxies=None) == {}
 
 
 @pytest.fixture
