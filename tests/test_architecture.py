@@ -66,5 +66,10 @@ def test_import_loads_what_it_needs():
     assert loaded_by('') == []
 
 
+def test_client_that_ends_at_once_loads_nothing_for_events():
+    assert loaded_by('amigocloud.realtime.START_SECONDS = 60; '
+                     'amigocloud.AmigoCloud(base_url="http://127.0.0.1:1").close()') == []
+
+
 def test_rest_needs_no_websockets():
     assert loaded_by('amigocloud.AmigoCloud(use_websockets=False).build_url("x")') == []

@@ -261,6 +261,13 @@ def test_wait__twice_at_a_time(make_realtime, python_server):
         events.wait(PATIENCE)
 
 
+def test_start__who_needs_the_connection_does_not_wait_for_its_start(make_realtime, python_server, monkeypatch):
+    monkeypatch.setattr(realtime, 'START_SECONDS', 60)
+    events = make_realtime(python_server.url)
+    events.start()
+    subscribed(events, python_server)
+
+
 def test_wait__leaves_the_thread_to_other_greenlets(make_realtime, python_server):
     events = subscribed(make_realtime(python_server.url), python_server)
     turns = []
