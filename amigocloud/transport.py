@@ -23,9 +23,6 @@ from amigocloud.exceptions import (
 from amigocloud.retrying import DEFAULT_RETRIES, REPEATABLE, backoff
 from amigocloud.session import Session
 
-#: Bytes of a body that are read at a time.
-PIECE_SIZE = 1 << 22
-
 #: Seconds to connect, and seconds between two bytes of the answer.
 DEFAULT_TIMEOUT = (10, 300)
 
@@ -164,9 +161,9 @@ def check_for_errors(response):
 
 
 def _read(response):
-    """Reads the body, which the response then holds; in larger pieces than those of requests."""
+    """Reads the body, which the response then holds; in one piece, where requests takes many small ones."""
     if response._content is False and response.raw is not None:
-        response._content = b''.join(response.iter_content(PIECE_SIZE))
+        response._content = b''.join(response.iter_content(None))
 
 
 def _after_tries(tries):
