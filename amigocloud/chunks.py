@@ -54,7 +54,7 @@ class ChunkedUpload(object):
         self._content, self._size, self._chunk_size = content, size, chunk_size
         self._upload_id = resume.upload_id if resume else None
         self._offset = self._furthest = resume.offset if self._upload_id else 0
-        self._form = self._form_of = None
+        self._form = None
         self._md5, self._hashed = hashlib.md5(), 0
         self._failures = self._restarts = 0
 
@@ -130,8 +130,9 @@ class ChunkedUpload(object):
             thread.join()
 
     def _post_chunk(self, chunk, start):
-        if self._form_of != self._upload_id or self._form is None:
-            self._form, self._form_of = Form({'upload_id': self._upload_id}, self._name), self._upload_id
+        fields = {'upload_id': self._upload_id}
+        if self._form is None or self._form.fields != fields:
+            self._form = Form(fields, self._name)
         body = Multipart(self._form, io.BytesIO(chunk), len(chunk))
         content_range = 'bytes {}-{}/{}'.format(start, start + len(chunk) - 1, self._size)
         return self._post(self._url, body, headers={'Content-Range': content_range}, send_as_json=False,

@@ -256,8 +256,7 @@ class AmigoCloud(object):
             for row in amigocloud.sql('SELECT name FROM dataset_2', project_id=1):
                 print(row['name'])
         """
-        return queries.select(self.get, queries.project_path(project_id, self._project_url), query, limit, prefetch,
-                              params)
+        return queries.select(self.get, self._below(project_id), query, limit, prefetch, params)
 
     def execute(self, query, project_id=None):
         """Writes by an SQL query: POSTs it to ``/projects/PROJECT/sql``.
@@ -275,7 +274,7 @@ class AmigoCloud(object):
         Example:
             amigocloud.execute("UPDATE dataset_2 SET kind = 'bus' WHERE seats > 30", project_id=1)['count']
         """
-        return queries.execute(self.post, queries.project_path(project_id, self._project_url), query)
+        return queries.execute(self.post, self._below(project_id), query)
 
     def read_dataset(self, project_id, dataset_id, limit=queries.PAGE_SIZE, prefetch=0, offset=0, rows=None,
                      state=None):
@@ -303,8 +302,7 @@ class AmigoCloud(object):
         Example:
             amigocloud.read_dataset(1, 2, prefetch=2).to_geodataframe()
         """
-        return queries.read_dataset(self.get, queries.project_path(project_id, self._project_url), dataset_id, limit,
-                                    prefetch, offset, rows, state)
+        return queries.read_dataset(self.get, self._below(project_id), dataset_id, limit, prefetch, offset, rows, state)
 
     def insert_rows(self, project_id, dataset_id, rows):
         """Puts rows into a dataset: by its ``submit_change``, in batches below 15 MB, and waits for the job of each.
@@ -330,8 +328,7 @@ class AmigoCloud(object):
             amigocloud.insert_rows(1, 2, [{'name': 'Oak', 'location': 'SRID=4326;POINT(11.6 48.1)'}])
         """
         from amigocloud import changes
-        return changes.insert_rows(self.post, self.wait_for_job, queries.project_path(project_id, self._project_url),
-                                   dataset_id, rows)
+        return changes.insert_rows(self.post, self.wait_for_job, self._below(project_id), dataset_id, rows)
 
     def update_rows(self, project_id, dataset_id, rows):
         """Changes rows of a dataset; see ``insert_rows``.
@@ -350,8 +347,7 @@ class AmigoCloud(object):
             amigocloud.update_rows(1, 2, [{'amigo_id': '6f1c', 'name': 'Elm'}])
         """
         from amigocloud import changes
-        return changes.update_rows(self.post, self.wait_for_job, queries.project_path(project_id, self._project_url),
-                                   dataset_id, rows)
+        return changes.update_rows(self.post, self.wait_for_job, self._below(project_id), dataset_id, rows)
 
     def delete_rows(self, project_id, dataset_id, amigo_ids):
         """Removes rows of a dataset; see ``insert_rows``.
@@ -370,8 +366,7 @@ class AmigoCloud(object):
             amigocloud.delete_rows(1, 2, ['6f1c'])
         """
         from amigocloud import changes
-        return changes.delete_rows(self.post, self.wait_for_job, queries.project_path(project_id, self._project_url),
-                                   dataset_id, amigo_ids)
+        return changes.delete_rows(self.post, self.wait_for_job, self._below(project_id), dataset_id, amigo_ids)
 
     def write_geodataframe(self, project_id, gdf, name, progress=None):
         """Makes a dataset of a table; needs ``pip install "amigocloud[geo]"``.
@@ -401,8 +396,8 @@ class AmigoCloud(object):
             amigocloud.write_geodataframe(1, geopandas.read_file('trees.gpkg'), 'Trees')['id']
         """
         from amigocloud import writing
-        return writing.write_geodataframe(self.get, self.post, self.wait_for_job,
-                                          queries.project_path(project_id, self._project_url), gdf, name, progress)
+        return writing.write_geodataframe(self.get, self.post, self.wait_for_job, self._below(project_id), gdf, name,
+                                          progress)
 
     def upload_file(self, simple_upload_url, chunked_upload_url, file_obj, chunk_size=uploads.CHUNK_SIZE,
                     force_chunked=False, extra_data=None, resume=None, progress=None):
@@ -713,6 +708,9 @@ class AmigoCloud(object):
             headers['content-type'] = content_type
         return self._transport.request(method, self.build_url(url), self._token, raw=raw, data=data, files=files,
                                        headers=headers, **request_kwargs)
+
+    def _below(self, project_id):
+        return queries.project_path(project_id, self._project_url)
 
     def _websocket(self):
         if not self.socketio:

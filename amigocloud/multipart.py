@@ -24,6 +24,7 @@ class Form(object):
         name (str): the file's name.
 
     Attributes:
+        fields (dict): as given.
         content_type (str): the value for the Content-Type header.
         head (bytes): what is sent before the file.
         tail (bytes): what is sent after it.
@@ -32,6 +33,7 @@ class Form(object):
     def __init__(self, fields, name):
         mark = binascii.hexlify(os.urandom(16))
         encoded = requests.Request('POST', 'http://localhost', data=fields, files={FILE_FIELD: (name, mark)}).prepare()
+        self.fields = fields
         self.content_type = encoded.headers['Content-Type']
         self.head, self.tail = encoded.body.split(mark)
 

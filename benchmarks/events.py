@@ -1,6 +1,6 @@
 """Live events: how many in a second, and how late."""
 
-from benchmarks.race import contestants, race
+from benchmarks.race import contestants, lines, race
 from benchmarks.report import Row
 from benchmarks.servers import child
 
@@ -24,7 +24,7 @@ def growth(bench):
     counts = [10 ** exponent for exponent in range(2, 6)]
     peers = ('amigocloud', 'socketIO_client')
     medians = [race({name: burst(bench, name, count) for name in peers}, 3, warm_up=False) for count in counts]
-    return {name: [(count, each[name]) for count, each in zip(counts, medians)] for name in peers}
+    return lines(counts, medians)
 
 
 def burst(bench, name, count):

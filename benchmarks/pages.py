@@ -4,7 +4,7 @@ import random
 import tracemalloc
 
 from benchmarks.frames import COLUMNS, make_row
-from benchmarks.race import contestants, race
+from benchmarks.race import contestants, lines, race
 from benchmarks.report import Row
 from benchmarks.servers import relay
 
@@ -59,7 +59,7 @@ def growth(bench):
     with contestants(bench, bench.nginx.url, peers) as made:
         medians = [race({name: read(peer, count) for name, peer in made.items()}, 3, warm_up=count < 10 ** 6)
                    for count in counts]
-    return {name: [(count, each[name]) for count, each in zip(counts, medians)] for name in peers}
+    return lines(counts, medians)
 
 
 def read(peer, count, *arguments, **options):

@@ -71,6 +71,11 @@ def race(runs, rounds, warm_up=True):
     return {name: statistics.median(values) for name, values in results.items()}
 
 
+def lines(amounts, medians):
+    """Gives what ``race`` gave for growing amounts as a line of points, (amount, seconds), by name."""
+    return {name: [(amount, each[name]) for amount, each in zip(amounts, medians)] for name in medians[0]}
+
+
 def median_of(times, function):
     """Gives the median of what a function returns."""
     return statistics.median(function() for _ in range(times))

@@ -3,7 +3,7 @@ import os
 import subprocess
 import time
 
-from benchmarks.race import contestants, race
+from benchmarks.race import contestants, lines, race
 from benchmarks.report import Row
 from benchmarks.servers import relay
 
@@ -39,7 +39,7 @@ def growth(bench):
     with contestants(bench, bench.nginx.url, {'amigocloud': 'Client'}) as made:
         medians = [race({'amigocloud': upload(made['amigocloud'], path),
                          'curl': lambda path=path: curl(bench, bench.nginx.url, path)}, 3) for path in paths]
-    return {name: [(size, each[name]) for size, each in zip(sizes, medians)] for name in ('amigocloud', 'curl')}
+    return lines(sizes, medians)
 
 
 def upload(peer, path):

@@ -502,13 +502,19 @@ def test_refusal__not_if_an_event_follows_the_error_packet(events, server):
 
 
 @pytest.fixture
-def silent_url():
+def silent_listener():
     """A server that takes connections and says nothing."""
     listener = socket.socket()
+    listener.settimeout(PATIENCE)
     listener.bind(('127.0.0.1', 0))
     listener.listen(16)
-    yield 'http://127.0.0.1:{}'.format(listener.getsockname()[1])
+    yield listener
     listener.close()
+
+
+@pytest.fixture
+def silent_url(silent_listener):
+    return 'http://127.0.0.1:{}'.format(silent_listener.getsockname()[1])
 
 
 def test_no_connection__server_down(make_realtime, monkeypatch):
@@ -639,14 +645,14 @@ def test_close__ends_wait(make_realtime, python_server, where):
         timer.join()
 
 
-def test_close__while_the_server_is_silent(make_realtime, silent_url):
+def test_close__while_the_server_is_silent(make_realtime, silent_listener, silent_url):
     events = make_realtime(silent_url)
     events.start()
-    while not events._connection:
-        time.sleep(0.01)
-    time.sleep(0.1)
+    connection, _ = silent_listener.accept()
+    assert connection.recv(65536)
     events.close()
     assert not own_threads()
+    connection.close()
 
 
 def test_close__while_the_wire_is_stalled(server, make_relay, make_realtime):
