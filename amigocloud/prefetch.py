@@ -1,14 +1,18 @@
 """Pages asked for ahead, by a thread, while the rows of an earlier one are being used."""
 from __future__ import absolute_import
 
+import atexit
 import collections
 import threading
+import weakref
 
 from amigocloud.exceptions import AmigoCloudError
 
 #: Seconds after which a wait looks whether there still is a thread to wait for. Python 2 cannot interrupt a wait
 #: without a limit.
 _LOOK_AGAIN = 1
+
+_shelves = weakref.WeakSet()
 
 
 class PrefetchedPages(object):
@@ -45,6 +49,7 @@ class _Shelf(object):
         self._changed = threading.Condition()
         self._thread = None
         self._goes_on = True
+        _shelves.add(self)
 
     def take(self):
         with self._changed:
@@ -73,8 +78,13 @@ class _Shelf(object):
             self._thread = thread
 
     def _work(self):
-        while self._put(*self._turn()):
-            pass
+        try:
+            while self._put(*self._turn()):
+                pass
+        except:  # noqa: E722 - by then there may be no Exception either
+            # Where a process of Python 2 ends, what a thread needs is taken away before the thread is.
+            if not self.abandoned:
+                raise
 
     def _turn(self):
         try:
@@ -93,3 +103,9 @@ class _Shelf(object):
                 self._thread = None
             self._changed.notify_all()
             return self._goes_on and has_room
+
+
+@atexit.register
+def _abandon_all():
+    for shelf in list(_shelves):
+        shelf.abandoned = True

@@ -230,6 +230,42 @@ def test_prefetch__process_ends_with_a_cursor_in_use():
     assert run(PAGES + 'print(next(cursor))').split() == ['0']
 
 
+@pytest.mark.skipif(sys.version_info[0] > 2, reason='Python 3 stops its daemon threads before it takes modules apart')
+def test_prefetch__a_page_comes_when_the_modules_are_gone():
+    program = '''
+import threading, time
+from amigocloud import Cursor
+asked, opened, ended = threading.Event(), threading.Lock(), threading.Lock()
+opened.acquire()
+ended.acquire()
+
+class Held(object):
+    def __del__(self, release=ended.release):
+        release()
+
+def fetch(url, params, opened=opened, local=threading.local()):
+    if url == '1':
+        local.held = Held()
+        asked.set()
+        opened.acquire()
+    return {'data': [int(url)], 'next': '1' if url == '0' else None}
+
+class Last(object):
+    def __del__(self, release=opened.release, acquire=ended.acquire, sleep=time.sleep):
+        release()
+        for _ in range(100):
+            if acquire(False):
+                break
+            sleep(0.1)
+
+threading.last = Last()
+threading.cursor = cursor = Cursor(fetch, '0', prefetch=1)
+print(next(cursor))
+asked.wait(10)
+'''
+    assert run(program).split() == ['0']
+
+
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='this system has no fork')
 def test_prefetch__fork_while_a_page_is_on_its_way():
     program = '''
