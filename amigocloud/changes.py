@@ -8,6 +8,7 @@ import math
 import numbers
 import re
 import sys
+import uuid
 
 import six
 from requests.compat import Mapping
@@ -137,8 +138,6 @@ def _encoded(rows, encode):
 
 def new_amigo_id():
     """Gives an amigo_id that no other row has, as a str of 32 hexadecimal digits."""
-    # Here, for its import takes longer than that of all the rest.
-    import uuid
     return uuid.uuid4().hex
 
 

@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 import sys
+from multiprocessing.pool import ThreadPool
 
 import six
 
@@ -44,8 +45,6 @@ def geocode(get, post, project_id, dataset_id, address_field, geometry_field, co
         raise AmigoCloudValueError('dataset_id is a number, not {!r}.'.format(dataset_id))
     progress = _print_percentage if progress is None else progress
     check_progress(progress)
-    # Here, for its import takes longer than that of all the rest.
-    from multiprocessing.pool import ThreadPool
 
     sql_url = '/projects/{}/sql'.format(project_id)
     table = 'dataset_{}'.format(dataset_id)

@@ -4,6 +4,7 @@ from __future__ import absolute_import
 import contextlib
 import os
 import threading
+from multiprocessing.pool import ThreadPool
 
 import six
 from six.moves.urllib.parse import quote
@@ -32,9 +33,6 @@ def download_photos(get, get_cursor, gallery_id, destination, source_amigo_id=No
     """
     check_progress(progress)
     folder = _checked_folder(destination)
-    # Here, for its import takes longer than that of all the rest.
-    from multiprocessing.pool import ThreadPool
-
     gallery = '/related_tables/{}/'.format(gallery_id)
     params = {'limit': PAGE_SIZE}
     if source_amigo_id is not None:

@@ -3,7 +3,6 @@
 import gc
 import os
 import socket
-import ssl
 import subprocess
 import sys
 import textwrap
@@ -15,6 +14,7 @@ import pytest
 import requests
 from conftest import Answer
 from servers import PATIENCE, EventServer, Relay, node_command, python_command
+from servers.tls import make_certificate, server_context
 
 import amigocloud
 from amigocloud import AmigoCloud, AmigoCloudError, connection, realtime
@@ -676,18 +676,10 @@ def test_client__is_closed_when_destroyed(make_wire, python_server):
 
 
 @pytest.fixture
-def trusted(tmpdir, monkeypatch):
+def trusted(tmpdir):
     """A TLS context for localhost, and the certificate that vouches for it."""
-    key, certificate = str(tmpdir.join('key.pem')), str(tmpdir.join('certificate.pem'))
-    try:
-        subprocess.check_output([
-            'openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost',
-            '-addext', 'subjectAltName=DNS:localhost', '-keyout', key, '-out', certificate], stderr=subprocess.STDOUT)
-    except OSError:
-        pytest.skip('no openssl')
-    context = ssl.SSLContext(getattr(ssl, 'PROTOCOL_TLS_SERVER', ssl.PROTOCOL_SSLv23))
-    context.load_cert_chain(certificate, key)
-    return context, certificate
+    certificate = make_certificate(tmpdir, 'localhost')
+    return server_context(certificate), certificate
 
 
 def test_tls__certificate_that_is_trusted(trusted, python_server, make_relay, make_realtime, monkeypatch):

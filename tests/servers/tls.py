@@ -28,6 +28,13 @@ def make_certificate(folder, *names):
     return path
 
 
+def server_context(certificate):
+    """Gives the TLS context of a server with a certificate, whose file holds the key too."""
+    context = ssl.SSLContext(getattr(ssl, 'PROTOCOL_TLS_SERVER', ssl.PROTOCOL_SSLv23))
+    context.load_cert_chain(certificate)
+    return context
+
+
 def speak_tls(wire, certificate):
     """Has a recording server speak TLS from now on.
 
@@ -35,8 +42,6 @@ def speak_tls(wire, certificate):
         wire (Wire): nobody has connected to it yet.
         certificate (str): its certificate, with the key.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if hasattr(ssl, 'PROTOCOL_TLS_SERVER') else ssl.PROTOCOL_SSLv23)
-    context.load_cert_chain(certificate)
     # The handshake is left to the thread of each connection.
-    wire.socket = context.wrap_socket(wire.socket, server_side=True, do_handshake_on_connect=False)
+    wire.socket = server_context(certificate).wrap_socket(wire.socket, server_side=True, do_handshake_on_connect=False)
     wire.url = wire.url.replace('http://', 'https://')
