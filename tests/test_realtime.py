@@ -792,11 +792,13 @@ EXIT = '''
     if sys.argv[3] == 'subscribed':
         events.subscribe('/me', {})
     elif sys.argv[3] == 'listening':
+        listening = threading.Event()
+        events.on('listening', lambda data: listening.set())
+        events._mailbox.append(('listening', {}))
         thread = threading.Thread(target=events.wait)
         thread.daemon = True
         thread.start()
-        while not events._listener:
-            time.sleep(0.01)
+        assert listening.wait(20)
     print('end')
 '''
 
