@@ -11,9 +11,9 @@ from __future__ import absolute_import
 
 import logging
 
-from amigocloud.client import AmigoCloud
-from amigocloud.cursor import Cursor
-from amigocloud.exceptions import AmigoCloudError, AmigoCloudJobError
+from .client import AmigoCloud
+from .cursor import Cursor
+from .exceptions import AmigoCloudError, AmigoCloudJobError
 
 __all__ = ['AmigoCloud', 'AmigoCloudError', 'AmigoCloudJobError', 'Cursor']
 __version__ = '1.3.0'

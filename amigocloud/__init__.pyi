@@ -1,7 +1,7 @@
-from amigocloud.client import AmigoCloud as AmigoCloud
-from amigocloud.cursor import Cursor as Cursor
-from amigocloud.exceptions import AmigoCloudError as AmigoCloudError
-from amigocloud.exceptions import AmigoCloudJobError as AmigoCloudJobError
+from .client import AmigoCloud as AmigoCloud
+from .cursor import Cursor as Cursor
+from .exceptions import AmigoCloudError as AmigoCloudError
+from .exceptions import AmigoCloudJobError as AmigoCloudJobError
 
 __all__ = ['AmigoCloud', 'AmigoCloudError', 'AmigoCloudJobError', 'Cursor']
 __version__: str

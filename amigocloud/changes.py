@@ -13,7 +13,7 @@ import uuid
 import six
 from requests.compat import Mapping
 
-from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError
+from .exceptions import AmigoCloudError, AmigoCloudValueError
 
 #: Bytes of a request, which stays below that; GDAL's AmigoCloud driver sends as much.
 BATCH_SIZE = 15000000

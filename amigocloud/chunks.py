@@ -14,9 +14,9 @@ import time
 import requests
 import six
 
-from amigocloud import retrying, urls
-from amigocloud.exceptions import AmigoCloudError, strike_out
-from amigocloud.multipart import Form, Multipart
+from . import retrying, urls
+from .exceptions import AmigoCloudError, strike_out
+from .multipart import Form, Multipart
 
 #: Failures in a row, without a byte stored between them, before an upload is given up.
 FAILURES = 8

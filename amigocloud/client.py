@@ -13,10 +13,10 @@ import six
 from requests.compat import Mapping
 from requests.structures import CaseInsensitiveDict
 
-from amigocloud import jobs, queries, transport, uploads, urls
-from amigocloud.cursor import Cursor
-from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError
-from amigocloud.realtime import Realtime
+from . import jobs, queries, transport, uploads, urls
+from .cursor import Cursor
+from .exceptions import AmigoCloudError, AmigoCloudValueError
+from .realtime import Realtime
 
 #: Where the service is, unless the client is told otherwise.
 BASE_URL = 'https://app.amigocloud.com'
@@ -327,7 +327,7 @@ class AmigoCloud(object):
         Example:
             amigocloud.insert_rows(1, 2, [{'name': 'Oak', 'location': 'SRID=4326;POINT(11.6 48.1)'}])
         """
-        from amigocloud import changes
+        from . import changes
         return changes.insert_rows(self.post, self.wait_for_job, self._below(project_id), dataset_id, rows)
 
     def update_rows(self, project_id, dataset_id, rows):
@@ -346,7 +346,7 @@ class AmigoCloud(object):
         Example:
             amigocloud.update_rows(1, 2, [{'amigo_id': '6f1c', 'name': 'Elm'}])
         """
-        from amigocloud import changes
+        from . import changes
         return changes.update_rows(self.post, self.wait_for_job, self._below(project_id), dataset_id, rows)
 
     def delete_rows(self, project_id, dataset_id, amigo_ids):
@@ -365,7 +365,7 @@ class AmigoCloud(object):
         Example:
             amigocloud.delete_rows(1, 2, ['6f1c'])
         """
-        from amigocloud import changes
+        from . import changes
         return changes.delete_rows(self.post, self.wait_for_job, self._below(project_id), dataset_id, amigo_ids)
 
     def write_geodataframe(self, project_id, gdf, name, progress=None):
@@ -395,7 +395,7 @@ class AmigoCloud(object):
         Example:
             amigocloud.write_geodataframe(1, geopandas.read_file('trees.gpkg'), 'Trees')['id']
         """
-        from amigocloud import writing
+        from . import writing
         return writing.write_geodataframe(self.get, self.post, self.wait_for_job, self._below(project_id), gdf, name,
                                           progress)
 
@@ -500,7 +500,7 @@ class AmigoCloud(object):
         Raises:
             AmigoCloudError: the dataset could not be read or written.
         """
-        from amigocloud import geocoding
+        from . import geocoding
         return geocoding.geocode(self.get, self.post, project_id, dataset_id, address_field, geometry_field,
                                  extra_params, progress)
 
@@ -553,7 +553,7 @@ class AmigoCloud(object):
         Example:
             amigocloud.download('/projects/2/datasets/3/preview_image', 'preview.png')
         """
-        from amigocloud import downloads
+        from . import downloads
         return downloads.download(self.get, url, destination, progress)
 
     def export_dataset(self, project_id, dataset_id, format, destination=None, progress=None):
@@ -575,7 +575,7 @@ class AmigoCloud(object):
         Example:
             amigocloud.export_dataset(2, 3, 'KML', 'trees.kml')
         """
-        from amigocloud import downloads
+        from . import downloads
         return downloads.export_dataset(self.get, self.post, self.wait_for_job, project_id, dataset_id, format,
                                         destination, progress)
 
@@ -601,7 +601,7 @@ class AmigoCloud(object):
         Example:
             amigocloud.download_photos(1, 'photos')
         """
-        from amigocloud import photos
+        from . import photos
         return photos.download_photos(self.get, self.get_cursor, gallery_id, destination, source_amigo_id, progress)
 
     def listen_user_events(self):

@@ -7,13 +7,13 @@ import geopandas
 import pandas
 import requests
 
-from amigocloud.cursor import Cursor
-from amigocloud.downloads import _Destination
-from amigocloud.exceptions import AmigoCloudError
-from amigocloud.jobs import _Job
-from amigocloud.progress import _Progress
-from amigocloud.realtime import Realtime
-from amigocloud.uploads import _FileLike
+from .cursor import Cursor
+from .downloads import _Destination
+from .exceptions import AmigoCloudError
+from .jobs import _Job
+from .progress import _Progress
+from .realtime import Realtime
+from .uploads import _FileLike
 
 BASE_URL: str
 

@@ -27,7 +27,7 @@ from socketIO_client.transports import WebsocketTransport, XHR_PollingTransport,
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from websocket import ABNF, WebSocketException
 
-from amigocloud.exceptions import AmigoCloudError
+from .exceptions import AmigoCloudError
 
 #: The namespace of the service's events.
 NAMESPACE = '/amigosocket'

@@ -5,9 +5,9 @@ import collections
 
 import six
 
-from amigocloud import preview
-from amigocloud.exceptions import AmigoCloudError, printable
-from amigocloud.pages import Pages
+from . import preview
+from .exceptions import AmigoCloudError, printable
+from .pages import Pages
 
 
 class Cursor(six.Iterator):
@@ -123,7 +123,7 @@ class Cursor(six.Iterator):
         Example:
             amigocloud.sql('SELECT name, seats FROM dataset_1', project_id=1).to_dataframe()
         """
-        from amigocloud import frames
+        from . import frames
         return frames.to_dataframe(self._read_anew(), progress)
 
     def to_geodataframe(self, geometry=None, crs=None, progress=None):
@@ -147,7 +147,7 @@ class Cursor(six.Iterator):
         Example:
             amigocloud.read_dataset(1, 2).to_geodataframe().plot()
         """
-        from amigocloud import frames
+        from . import frames
         return frames.to_geodataframe(self._read_anew(), geometry, crs, progress)
 
     def to_arrow(self, progress=None):
@@ -162,7 +162,7 @@ class Cursor(six.Iterator):
         Raises:
             AmigoCloudError: see ``to_geodataframe``.
         """
-        from amigocloud import frames
+        from . import frames
         return frames.to_arrow(self._read_anew(), progress)
 
     def to_file(self, path, progress=None, **kwargs):
@@ -180,7 +180,7 @@ class Cursor(six.Iterator):
         Example:
             amigocloud.read_dataset(1, 2).to_file('trees.gpkg', layer='trees')
         """
-        from amigocloud import frames
+        from . import frames
         frames.to_file(self._read_anew(), path, progress, **kwargs)
 
     def _repr_html_(self):
@@ -209,7 +209,7 @@ class Cursor(six.Iterator):
         pages = Pages(*self._source)
         if not self._prefetch:
             return pages
-        from amigocloud.prefetch import PrefetchedPages
+        from .prefetch import PrefetchedPages
         return PrefetchedPages(pages, self._prefetch)
 
     def _read_anew(self):

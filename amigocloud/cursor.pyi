@@ -6,7 +6,7 @@ import geopandas
 import pandas
 import pyarrow
 
-from amigocloud.progress import _Progress
+from .progress import _Progress
 
 class Cursor(Iterator[Any]):
     def __init__(

@@ -13,10 +13,10 @@ import requests
 import six
 from urllib3.exceptions import HTTPError
 
-from amigocloud import retrying
-from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError, failure_error, strike_out
-from amigocloud.filenames import file_name
-from amigocloud.progress import check_progress, reporting
+from . import retrying
+from .exceptions import AmigoCloudError, AmigoCloudValueError, failure_error, strike_out
+from .filenames import file_name
+from .progress import check_progress, reporting
 
 #: Bytes that are read and written at a time.
 BLOCK_SIZE = 65536

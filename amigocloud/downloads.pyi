@@ -2,7 +2,7 @@ import os
 from collections.abc import Callable
 from typing import IO, Any
 
-from amigocloud.progress import _Progress
+from .progress import _Progress
 
 BLOCK_SIZE: int
 FAILURES: int

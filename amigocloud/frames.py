@@ -10,9 +10,9 @@ import json
 
 import six
 
-from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError
-from amigocloud.pages import columns_of
-from amigocloud.progress import check_progress, reporting
+from .exceptions import AmigoCloudError, AmigoCloudValueError
+from .pages import columns_of
+from .progress import check_progress, reporting
 
 _DTYPES = {
     'string': 'string', 'time': 'string', 'geometry': 'string', 'integer': 'Int32', 'bigint': 'Int64',

@@ -11,8 +11,8 @@ from multiprocessing.pool import ThreadPool
 
 import six
 
-from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError
-from amigocloud.progress import check_progress, reporting
+from .exceptions import AmigoCloudError, AmigoCloudValueError
+from .progress import check_progress, reporting
 
 #: Rows of one page of addresses.
 PAGE_SIZE = 1000

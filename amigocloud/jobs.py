@@ -8,8 +8,8 @@ import time
 import six
 from six.moves.urllib.parse import quote
 
-from amigocloud.exceptions import AmigoCloudError, AmigoCloudJobError, AmigoCloudValueError, strike_out
-from amigocloud.progress import reporting
+from .exceptions import AmigoCloudError, AmigoCloudJobError, AmigoCloudValueError, strike_out
+from .progress import reporting
 
 #: The first and the longest pause between two questions, in seconds.
 PAUSE_SECONDS = (0.1, 5)

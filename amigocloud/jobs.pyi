@@ -1,7 +1,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from amigocloud.progress import _Progress
+from .progress import _Progress
 
 PAUSE_SECONDS: tuple[float, float]
 FAILED: tuple[str, ...]

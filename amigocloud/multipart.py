@@ -7,7 +7,7 @@ import os
 
 import requests
 
-from amigocloud.exceptions import AmigoCloudError
+from .exceptions import AmigoCloudError
 
 #: The form field that the service reads files from.
 FILE_FIELD = 'datafile'

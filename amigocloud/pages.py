@@ -5,7 +5,7 @@ import collections
 
 import six
 
-from amigocloud.exceptions import AmigoCloudError, strike_out
+from .exceptions import AmigoCloudError, strike_out
 
 #: Where a page holds its rows: lists under the first, SQL under the second.
 ROW_MEMBERS = ('results', 'data')

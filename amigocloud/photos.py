@@ -9,10 +9,10 @@ from multiprocessing.pool import ThreadPool
 import six
 from six.moves.urllib.parse import quote
 
-from amigocloud.downloads import Body, in_folder
-from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError, strike_out
-from amigocloud.filenames import safe_name
-from amigocloud.progress import check_progress, reporting
+from .downloads import Body, in_folder
+from .exceptions import AmigoCloudError, AmigoCloudValueError, strike_out
+from .filenames import safe_name
+from .progress import check_progress, reporting
 
 #: Photos on their way at a time.
 AT_ONCE = 8

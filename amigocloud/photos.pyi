@@ -2,8 +2,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from amigocloud.cursor import Cursor
-from amigocloud.progress import _Progress
+from .cursor import Cursor
+from .progress import _Progress
 
 AT_ONCE: int
 PAGE_SIZE: int

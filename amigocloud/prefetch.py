@@ -6,7 +6,7 @@ import collections
 import threading
 import weakref
 
-from amigocloud.exceptions import AmigoCloudError
+from .exceptions import AmigoCloudError
 
 #: Seconds after which a wait looks whether there still is a thread to wait for. Python 2 cannot interrupt a wait
 #: without a limit.

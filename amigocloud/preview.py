@@ -3,8 +3,8 @@ from __future__ import absolute_import
 
 import six
 
-from amigocloud.exceptions import strike_out
-from amigocloud.pages import columns_of
+from .exceptions import strike_out
+from .pages import columns_of
 
 #: Rows that are shown.
 ROWS = 10

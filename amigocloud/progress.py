@@ -5,7 +5,7 @@ import contextlib
 
 import six
 
-from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError
+from .exceptions import AmigoCloudError, AmigoCloudValueError
 
 
 def check_progress(progress):

@@ -5,8 +5,8 @@ import re
 
 import six
 
-from amigocloud.cursor import Cursor
-from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError
+from .cursor import Cursor
+from .exceptions import AmigoCloudError, AmigoCloudValueError
 
 #: Rows of one page.
 PAGE_SIZE = 5000

@@ -19,7 +19,7 @@ import weakref
 
 import six
 
-from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError
+from .exceptions import AmigoCloudError, AmigoCloudValueError
 
 #: Seconds that ``subscribe`` and ``emit`` wait for a connection.
 READY_SECONDS = 10
@@ -279,7 +279,7 @@ class Realtime(object):
         if self._run is not run:
             return None
         try:
-            from amigocloud.connection import Connection, ConnectionLost
+            from .connection import Connection, ConnectionLost
         except ImportError as error:
             return _advice(error)
         news, tries, refusals = 'connect', 0, 0

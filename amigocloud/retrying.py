@@ -16,7 +16,7 @@ from urllib3.exceptions import (
     ResponseError,
 )
 
-from amigocloud import tls
+from . import tls
 
 #: Tries after the first one.
 DEFAULT_RETRIES = 3

@@ -9,7 +9,7 @@ import requests
 from requests.hooks import default_hooks
 from requests.utils import get_netrc_auth
 
-from amigocloud.retrying import Adapter
+from .retrying import Adapter
 
 #: What requests reads from the environment for its proxies and certificates.
 _VARIABLES = [name for word in ('http_proxy', 'https_proxy', 'all_proxy', 'no_proxy') for name in (word, word.upper())]

@@ -11,8 +11,8 @@ from requests.adapters import HTTPAdapter
 from six.moves.http_cookiejar import DefaultCookiePolicy
 from urllib3.exceptions import HTTPError
 
-from amigocloud import urls
-from amigocloud.exceptions import (
+from . import urls
+from .exceptions import (
     AmigoCloudError,
     AmigoCloudValueError,
     failure_error,
@@ -20,8 +20,8 @@ from amigocloud.exceptions import (
     strike_out,
     token_sent,
 )
-from amigocloud.retrying import DEFAULT_RETRIES, REPEATABLE, backoff
-from amigocloud.session import Session
+from .retrying import DEFAULT_RETRIES, REPEATABLE, backoff
+from .session import Session
 
 #: Seconds to connect, and seconds between two bytes of the answer.
 DEFAULT_TIMEOUT = (10, 300)
@@ -186,7 +186,7 @@ def _tries_of(failure):
 
 def _decode(response):
     # Here, for the import of orjson takes longer than that of all the rest.
-    from amigocloud import decoding
+    from . import decoding
     settle_charset(response)
     try:
         return decoding.decode(response)

@@ -7,9 +7,9 @@ import os
 
 import six
 
-from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError
-from amigocloud.multipart import FILE_FIELD, Form, Multipart
-from amigocloud.progress import reporting
+from .exceptions import AmigoCloudError, AmigoCloudValueError
+from .multipart import FILE_FIELD, Form, Multipart
+from .progress import reporting
 
 #: Bytes of one chunk.
 CHUNK_SIZE = 100000
@@ -39,7 +39,7 @@ def upload(post, simple_url, chunked_url, file_obj, chunk_size, force_chunked, e
                 form = Form(extra_data, name)
                 return post(simple_url, Multipart(form, content, size, report), send_as_json=False,
                             content_type=form.content_type)
-            from amigocloud.chunks import ChunkedUpload
+            from .chunks import ChunkedUpload
             return ChunkedUpload(post, chunked_url, name, content, size, chunk_size, resume).run(extra_data, report)
 
 

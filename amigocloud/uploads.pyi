@@ -2,7 +2,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
-from amigocloud.exceptions import AmigoCloudError
+from .exceptions import AmigoCloudError
 
 CHUNK_SIZE: int
 MAX_SIZE_SIMPLE_UPLOAD: int

@@ -8,7 +8,7 @@ import six
 from six.moves.urllib.parse import quote, unquote_plus, urlsplit, urlunsplit
 from urllib3.util import parse_url
 
-from amigocloud.exceptions import AmigoCloudValueError
+from .exceptions import AmigoCloudValueError
 
 _SERVICE_DOMAIN = '.amigocloud.com'
 _DEFAULT_PORTS = {'http': 80, 'https': 443}

@@ -6,9 +6,9 @@ import json
 
 import six
 
-from amigocloud import changes, frames
-from amigocloud.exceptions import AmigoCloudError, AmigoCloudValueError
-from amigocloud.progress import check_progress, reporting
+from . import changes, frames
+from .exceptions import AmigoCloudError, AmigoCloudValueError
+from .progress import check_progress, reporting
 
 #: Rows that are taken out of the frame at a time.
 SLICE_ROWS = 10000

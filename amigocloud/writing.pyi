@@ -4,7 +4,7 @@ from typing import Any
 import geopandas
 import pandas
 
-from amigocloud.progress import _Progress
+from .progress import _Progress
 
 SLICE_ROWS: int
 

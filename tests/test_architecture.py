@@ -2,6 +2,7 @@
 import ast
 import io
 import os
+import shutil
 import subprocess
 import sys
 
@@ -33,9 +34,8 @@ def source(module):
 
 def imported(module):
     for node in ast.walk(ast.parse(source(module))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split('.')[0] == 'amigocloud':
-            inside = node.module.split('.')[1:]
-            for name in inside or [alias.name for alias in node.names]:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            for name in [node.module] if node.module else [alias.name for alias in node.names]:
                 yield name
 
 
@@ -44,6 +44,30 @@ def test_layers():
     assert modules == sorted(LAYERS)
     for place, module in enumerate(LAYERS):
         assert set(imported(module)) <= set(LAYERS[place + 1:]), module
+
+
+def test_imports_are_relative():
+    for module in LAYERS:
+        for node in ast.walk(ast.parse(source(module))):
+            if isinstance(node, ast.Import):
+                assert not [alias.name for alias in node.names if alias.name.split('.')[0] == 'amigocloud'], module
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                assert node.module.split('.')[0] != 'amigocloud', module
+
+
+def test_copied_folder_works_inside_another_package(tmpdir, wire):
+    # Plugins ship the folder so, without an installation.
+    tmpdir.join('plugin').ensure('utils', dir=True)
+    tmpdir.join('plugin', '__init__.py').write('')
+    tmpdir.join('plugin', 'utils', '__init__.py').write('')
+    shutil.copytree(FOLDER, str(tmpdir.join('plugin', 'utils', 'amigocloud')))
+    script = ('import sys; sys.modules["amigocloud"] = None\n'
+              'from plugin.utils.amigocloud import AmigoCloud\n'
+              'from plugin.utils.amigocloud.amigocloud import AmigoCloudError\n'
+              'client = AmigoCloud("secret", base_url=sys.argv[1], use_websockets=False)\n'
+              'print(client.get("me")["id"])')
+    output = subprocess.check_output([sys.executable, '-c', script, wire.url], cwd=str(tmpdir))
+    assert output.split() == [b'7']
 
 
 def test_socketio_client_is_named_once():
