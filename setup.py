@@ -56,7 +56,7 @@ DOCS = [
 
 setup(
     name='amigocloud',
-    version=re.search(r"__version__ = '(.+)'", read('amigocloud/__init__.py')).group(1),
+    version=re.search(r"__version__ = '(.+)'", read('amigocloud/version.py')).group(1),
     description='Client for the AmigoCloud GIS platform: REST, SQL, uploads, geocoding and live events',
     long_description=read('README.rst'),
     long_description_content_type='text/x-rst',

@@ -14,8 +14,8 @@ import logging
 from .client import AmigoCloud
 from .cursor import Cursor
 from .exceptions import AmigoCloudError, AmigoCloudJobError
+from .version import __version__
 
-__all__ = ['AmigoCloud', 'AmigoCloudError', 'AmigoCloudJobError', 'Cursor']
-__version__ = '1.3.0'
+__all__ = ['AmigoCloud', 'AmigoCloudError', 'AmigoCloudJobError', 'Cursor', '__version__']
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

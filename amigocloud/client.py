@@ -4,7 +4,7 @@ Those that few scripts need are imported when they are used.
 """
 from __future__ import absolute_import
 
-import json
+import functools
 import os
 import re
 import weakref
@@ -13,10 +13,11 @@ import six
 from requests.compat import Mapping
 from requests.structures import CaseInsensitiveDict
 
-from . import jobs, queries, transport, uploads, urls
+from . import encoding, jobs, queries, retrying, transport, uploads, urls
 from .cursor import Cursor
-from .exceptions import AmigoCloudError, AmigoCloudValueError
+from .exceptions import AmigoCloudError, AmigoCloudValueError, shown
 from .realtime import Realtime
+from .tokens import strike_out
 
 #: Where the service is, unless the client is told otherwise.
 BASE_URL = 'https://app.amigocloud.com'
@@ -37,12 +38,19 @@ class AmigoCloud(object):
             Defaults to True.
         websocket_port (int): the port for live events, where it is not that of base_url.
         session (requests.Session): sends the requests, for proxies of your own or test doubles; it stores no
-            cookies from then on. By default the client makes its own.
+            cookies from then on. Live events use its ``verify``, ``proxies`` and ``cert``. By default the client makes
+            its own.
         timeout (float or tuple): seconds to connect and seconds between two bytes of an answer, for calls that
             name none. Defaults to (10, 300).
-        retries (int): how often a request is sent again: one that did not reach the service, one that may be repeated
-            (GET, PUT, DELETE) and was not answered, or what the service asks to send later. Not with a session of
-            your own, whose adapters decide. Defaults to 3.
+        retries (int): how often a request is repeated at most. The client repeats a request that did not reach the
+            service, one that was not answered and may be done twice (GET, PUT, DELETE), and one that the service asks
+            to send later (Retry-After). It does so only within 300 s of the first try, so that a call to a silent
+            server fails after about 5 minutes, and only if the body can be read a second time. Each retry is logged
+            at WARNING under ``amigocloud``. Adapters of your own, on a session of yours, decide for themselves.
+            Defaults to 3.
+        verify (bool or str): whether to check certificates, or a file of trusted ones, for requests and live events.
+            Defaults to True.
+        proxies (dict): proxies for requests and live events, such as ``{'https': 'http://proxy:3128'}``.
 
     Attributes:
         base_url (str): as given, without a trailing slash.
@@ -59,11 +67,13 @@ class AmigoCloud(object):
     """
 
     def __init__(self, token=None, project_url=None, base_url=BASE_URL, use_websockets=True, websocket_port=None,
-                 session=None, timeout=transport.DEFAULT_TIMEOUT, retries=transport.DEFAULT_RETRIES):
-        self.base_url = base_url[:-1] if base_url.endswith('/') else base_url
+                 session=None, timeout=transport.DEFAULT_TIMEOUT, retries=retrying.DEFAULT_RETRIES, verify=None,
+                 proxies=None):
+        self.base_url = _checked_base_url(base_url)
         self.api_url = self.base_url + _API_PATH
-        self._settings = {'use_websockets': use_websockets and not project_url, 'websocket_port': websocket_port,
-                          'session': session, 'timeout': timeout, 'retries': retries}
+        self._use_websockets, self._websocket_port = use_websockets and not project_url, websocket_port
+        self._settings = {'session': session, 'timeout': timeout, 'retries': retries, 'verify': verify,
+                          'proxies': proxies}
         self._connect()
         self.logout()
         if token:
@@ -92,8 +102,7 @@ class AmigoCloud(object):
             raise AmigoCloudValueError('Set AMIGOCLOUD_API_KEY to your token in the environment.')
         api_url = os.environ.get('AMIGOCLOUD_API_URL')
         if api_url:
-            api_url = api_url.rstrip('/')
-            kwargs.setdefault('base_url', api_url[:-len(_API_PATH)] if api_url.endswith(_API_PATH) else api_url)
+            kwargs.setdefault('base_url', api_url)
         return cls(token, **kwargs)
 
     def authenticate(self, token, project_url=None):
@@ -108,14 +117,23 @@ class AmigoCloud(object):
         """
         if not isinstance(token, six.string_types) or re.search(r'[\x00-\x20\x7f]', token):
             raise AmigoCloudValueError('A token is a str without spaces and control characters.')
+        if '://' in token:
+            raise AmigoCloudValueError('The token is a URL. The token comes first, then the project URL.')
         if project_url:
-            project_url = urls.resolve(project_url, self.api_url)
+            project_url = self._resolved_project_url(project_url)
             url = project_url.rstrip('/') + '/'
         else:
-            url = urls.resolve('/me', self.api_url)
-        identity = self._transport.request('GET', url, token)
+            url = '/me'
+        try:
+            # The token goes as a parameter, so that the client stays logged in as it was until this succeeds.
+            identity = self.get(url, params={'token': token})
+        except AmigoCloudError as error:
+            if error.status_code in (401, 403) and not project_url:
+                error.message += u' (If this is the token of a project, pass its project_url too.)'
+            raise
         if not isinstance(identity, dict) or 'id' not in identity:
-            raise AmigoCloudError('The answer of {} to the login has no id. Is it an AmigoCloud service?'.format(url))
+            raise AmigoCloudError(u'The answer of {} to the login has no id. Is it an AmigoCloud service?'.format(
+                strike_out(self.build_url(url), token)))
         self.logout()
         self._token, self._project_url = token, project_url
         if project_url:
@@ -163,7 +181,7 @@ class AmigoCloud(object):
             params (dict): the query.
             raw (bool): give the body as bytes. Defaults to False.
             stream (bool): give the open response, whose body is still to be read. Defaults to False.
-            **request_kwargs: whatever ``requests.get`` takes.
+            **request_kwargs: any argument of ``requests.get``.
 
         Returns:
             The decoded JSON (a dict, mostly); bytes if raw or if the body is empty; a ``requests.Response`` if stream.
@@ -174,8 +192,7 @@ class AmigoCloud(object):
         Example:
             amigocloud.get('me/projects', {'limit': 5})
         """
-        return self._transport.request('GET', self.build_url(url), self._token, raw=raw, stream=stream,
-                                       params=_checked_params(params), **request_kwargs)
+        return self._request('GET', url, raw=raw, stream=stream, params=_checked_params(params), **request_kwargs)
 
     def post(self, url, data=None, files=None, headers=None, raw=False, send_as_json=True, content_type=None,
              **request_kwargs):
@@ -183,14 +200,15 @@ class AmigoCloud(object):
 
         Args:
             url (str): see ``build_url``.
-            data: what to send as JSON (a dict, mostly; nothing is sent as ``{}``); with files, the form fields; with
-                send_as_json=False, what requests takes as data.
+            data: what to send as JSON, a dict mostly; with files, the form fields; with send_as_json=False, data as
+                requests takes it. Anything empty, such as None, ``[]``, ``0`` or ``''``, is sent as ``{}``. Dates and
+                times become ISO 8601 texts, scalars of numpy and Decimal numbers, UUIDs and paths texts.
             files (dict): files to send as multipart, as requests takes them.
             headers (dict): further headers.
             raw (bool): give the body of the answer as bytes. Defaults to False.
             send_as_json (bool): Defaults to True.
             content_type (str): the Content-Type of data that is sent as it is, with send_as_json=False.
-            **request_kwargs: whatever ``requests.post`` takes.
+            **request_kwargs: any argument of ``requests.post``; ``json=`` is sent as requests sends it.
 
         Returns:
             As ``get``.
@@ -215,7 +233,11 @@ class AmigoCloud(object):
 
     def delete(self, url, data=None, files=None, headers=None, raw=False, send_as_json=True, content_type=None,
                **request_kwargs):
-        """Sends a DELETE; see ``post``."""
+        """Send a DELETE; see ``post``.
+
+        Where the answer to a DELETE is lost, it is repeated. If the service then says that there is no such thing (404
+        or 410), the first one was carried out: ``b''`` is returned, and a warning is logged.
+        """
         return self._send('DELETE', url, data, files, headers, raw, send_as_json, content_type, request_kwargs)
 
     def get_cursor(self, url, params=None, **request_kwargs):
@@ -233,8 +255,7 @@ class AmigoCloud(object):
             for dataset in amigocloud.get_cursor('users/1/projects/2/datasets', {'limit': 100}):
                 print(dataset['name'])
         """
-        return Cursor(lambda url, params: self.get(url, params, **request_kwargs), url,
-                      _checked_params(params))
+        return Cursor(functools.partial(_fetch_page, self, url, request_kwargs), url, _checked_params(params))
 
     def sql(self, query, project_id=None, limit=queries.PAGE_SIZE, prefetch=0, **params):
         """Reads the rows of an SQL query, at ``/projects/PROJECT/sql``.
@@ -682,7 +703,7 @@ class AmigoCloud(object):
             who = 'project {}'.format(self._project_id)
         else:
             who = 'user {}'.format(self._user_id) if self._token else 'anonymous'
-        return str('<AmigoCloud {} at {}>').format(who, self.base_url)
+        return str('<AmigoCloud {} at {}>').format(who, strike_out(self.base_url))
 
     def __getstate__(self):
         return {name: value for name, value in self.__dict__.items()
@@ -693,21 +714,42 @@ class AmigoCloud(object):
         self._connect()
 
     def _connect(self):
-        self._transport = transport.Transport(self.base_url, self._settings['session'], self._settings['timeout'],
-                                              self._settings['retries'])
+        self._transport = transport.Transport(**self._settings)
         self.socketio = None
-        if self._settings['use_websockets']:
-            self.socketio = Realtime(self.base_url, _weak_get(self), self._settings['websocket_port'])
+        if self._use_websockets:
+            self.socketio = Realtime(self.base_url, _weak_get(self), self._websocket_port, self._transport.session)
         self.amigosocket = self.socketio
+
+    def _request(self, method, url, **kwargs):
+        return self._transport.request(method, self.build_url(url), self._token, self.api_url, self.check_for_errors,
+                                       **kwargs)
 
     def _send(self, method, url, data, files, headers, raw, send_as_json, content_type, request_kwargs):
         headers = CaseInsensitiveDict(headers or {})
         if send_as_json and not files:
-            data, content_type = json.dumps(data or {}), 'application/json'
+            _check_is_no_table(data)
+            if not data and 'json' in request_kwargs:
+                body = request_kwargs.pop('json')
+                if body is None:
+                    data = None
+                else:
+                    data = encoding.encode(body, allow_nan=False)
+                    headers.setdefault('content-type', 'application/json')
+            else:
+                data, content_type = encoding.encode(data or {}), 'application/json'
         if content_type and not files:
             headers['content-type'] = content_type
-        return self._transport.request(method, self.build_url(url), self._token, raw=raw, data=data, files=files,
-                                       headers=headers, **request_kwargs)
+        return self._request(method, url, raw=raw, data=data, files=files, headers=headers, **request_kwargs)
+
+    def _resolved_project_url(self, project_url):
+        if not isinstance(project_url, six.string_types) or '/' not in project_url:
+            raise AmigoCloudValueError(
+                "project_url must be a URL such as 'users/1/projects/2', and is passed after the token.")
+        project_url = urls.resolve(project_url, self.api_url)
+        if not urls.is_trusted(urls.normalize(project_url), urls.normalize(self.api_url)):
+            raise AmigoCloudValueError(u'project_url is on another host than {}, and no token is sent there: {}'.format(
+                strike_out(self.api_url), shown(project_url)))
+        return project_url
 
     def _below(self, project_id):
         return queries.project_path(project_id, self._project_url)
@@ -736,7 +778,27 @@ def _weak_get(client):
     return get
 
 
+def _fetch_page(client, start, request_kwargs, url, params):
+    """Fetch a page of a cursor; the caller's headers are meant for the URL at which the cursor starts."""
+    return client._request('GET', url, params=params, meant_for=client.build_url(start), **request_kwargs)
+
+
+def _checked_base_url(base_url):
+    if not isinstance(base_url, six.string_types) or not re.match(r'(?i)https?://[^\s/?#][^\s?#]*\Z', base_url):
+        raise AmigoCloudValueError(u'base_url must be a URL such as {}, not {}.'.format(BASE_URL, shown(base_url)))
+    base_url = base_url[:-1] if base_url.endswith('/') else base_url
+    return base_url[:-len(_API_PATH)] if base_url.endswith(_API_PATH) else base_url
+
+
+def _check_is_no_table(data):
+    if hasattr(data, 'columns') and hasattr(data, 'to_dict'):
+        raise AmigoCloudValueError('A table cannot be sent as JSON. insert_rows and write_geodataframe write tables; '
+                                   "data.to_dict('records') makes a list of dicts.")
+    if getattr(data, 'shape', ()) and hasattr(data, 'tolist'):
+        raise AmigoCloudValueError('An array cannot be sent as JSON; data.tolist() makes a list.')
+
+
 def _checked_params(params):
     if params is not None and not isinstance(params, Mapping):
-        raise AmigoCloudValueError('params is a dict, not {!r}.'.format(params))
+        raise AmigoCloudValueError(u'params must be a dict, not {}.'.format(shown(params)))
     return params

@@ -34,6 +34,8 @@ class AmigoCloud:
         session: requests.Session | None = None,
         timeout: _Timeout = (10, 300),
         retries: int = 3,
+        verify: bool | str | None = None,
+        proxies: Mapping[str, str] | None = None,
     ) -> None: ...
     @classmethod
     def from_env(cls, **kwargs: Any) -> AmigoCloud: ...

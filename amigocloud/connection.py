@@ -84,16 +84,18 @@ class Connection(object):
     Args:
         base_url (str): where the service is.
         port (int): the port, where it is not that of base_url.
+        session (requests.Session): its ``verify``, ``proxies`` and ``cert`` hold here too.
 
     Attributes:
         ready (bool): kept by the owner: others may use it.
     """
 
-    def __init__(self, base_url, port=None):
+    def __init__(self, base_url, port=None, session=None):
         self.ready = False
         self._is_secure, self._url = _locate(base_url, port)
         self._adapter = _Adapter()
-        self._http = prepare_http_session({})
+        self._http = prepare_http_session({name: getattr(session, name) for name in ('verify', 'proxies', 'cert')}
+                                          if session else {})
         self._http.mount('http://', self._adapter)
         self._http.mount('https://', self._adapter)
         self._transport = self._websocket = self._socket = self._heartbeat = None
@@ -241,7 +243,8 @@ class Connection(object):
 
     def _upgrade(self, session):
         # Left alone, its handshake may take as long as the time-out for a ping.
-        transport = _Websocket(self._http, self._is_secure, self._url, session._replace(ping_timeout=STEP_SECONDS))
+        transport = _Websocket(_for_websocket(self._http), self._is_secure, self._url,
+                               session._replace(ping_timeout=STEP_SECONDS))
         self._websocket = transport.connection
         self._socket = self._websocket.sock
         self._websocket.sock = _BufferedSocket(self._socket)
@@ -354,6 +357,12 @@ class _Adapter(HTTPAdapter):
             ConnectionCls = RememberedConnection
 
         return RememberingPool
+
+
+def _for_websocket(http):
+    """The settings of a Session as WebsocketTransport takes them: the certificates to trust under ``cert``."""
+    trusted = http.verify if isinstance(http.verify, six.string_types) else None
+    return prepare_http_session({'verify': bool(http.verify), 'proxies': http.proxies, 'cert': trusted})
 
 
 def _locate(base_url, port):

@@ -1,6 +1,11 @@
 """The JSON of the service: by orjson where that is installed, and with the values that json gives everywhere."""
 from __future__ import absolute_import
 
+import json
+
+from .exceptions import combined, token_sent
+from .tokens import strike_out
+
 try:
     import orjson
 except ImportError:
@@ -35,6 +40,21 @@ def decode(response):
             # json takes more: NaN, half a surrogate pair, bytes that are no UTF-8 and were replaced.
             pass
     return response.json()
+
+
+def error(failure, message, response):
+    """Return the AmigoCloudError for a body that is not JSON; on Python 3 it is a ``json.JSONDecodeError`` too.
+
+    Args:
+        failure (Exception): raised by ``decode``.
+        message (str): what failed, and on which URL.
+        response (requests.Response): the answer.
+    """
+    made = combined(getattr(json, 'JSONDecodeError', ValueError), message, response)
+    for name in ('msg', 'pos', 'lineno', 'colno'):
+        setattr(made, name, getattr(failure, name, None))
+    made.doc = strike_out(getattr(failure, 'doc', u''), token_sent(response))
+    return made
 
 
 def _has_long_number(body):

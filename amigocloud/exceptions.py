@@ -9,37 +9,14 @@ import re
 import requests
 import six
 from requests.structures import CaseInsensitiveDict
-from six.moves.urllib.parse import quote, quote_plus, unquote_plus
+
+from .tokens import strike_out, token_in
 
 #: Characters of the server's text that str(error) shows; ``error.text`` has them all.
 TEXT_LIMIT = 2000
 
-_TOKEN_PARAMETER = re.compile(r'(?i)(\btoken=)([^&\s"\'<>#]*)')
 # What a terminal would act on instead of showing it; line feeds and tabs are harmless.
 _CONTROL = u'[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]'
-
-
-def strike_out(text, token=None):
-    """Strikes the token out of a text.
-
-    Args:
-        text (str): anything that may hold a URL with a token.
-        token (str): a token to strike out wherever it stands, not only behind ``token=``.
-
-    Returns:
-        str: the text with ``***`` in its place.
-
-    Example:
-        >>> strike_out('GET /me?token=secret&limit=2')
-        'GET /me?token=***&limit=2'
-    """
-    for spelling in _spellings(token):
-        # Texts on Python 2 may be bytes that are no ASCII.
-        if isinstance(text, bytes):
-            text = text.replace(spelling, b'***')
-        else:
-            text = text.replace(spelling.decode('utf-8'), u'***')
-    return _TOKEN_PARAMETER.sub(r'\1***', text)
 
 
 def printable(text):
@@ -56,6 +33,11 @@ def printable(text):
         'GET /me?token=*** ?[2J'
     """
     return six.ensure_str(_without_control(strike_out(six.ensure_text(text, errors='replace'))))
+
+
+def shown(value):
+    """Return the repr of a value for a message: without a token or password, at most 200 characters of it."""
+    return u'{:.200}'.format(printable(repr(value)))
 
 
 def _without_control(text):
@@ -94,7 +76,7 @@ class AmigoCloudError(Exception):
 
     def __init__(self, message, response=None):
         message = strike_out(message)
-        # Not through super(): the classes of requests that _combined mixes in would take the arguments for theirs.
+        # Not through super(): the classes of requests that combined mixes in would take the arguments for theirs.
         Exception.__init__(self, *([message] if response is None else [message, response]))
         self.message = message
         self.response = response
@@ -146,15 +128,16 @@ def failure_error(failure, message, response=None):
     Returns:
         AmigoCloudError: also an instance of the failure's class.
     """
-    return _combined(type(failure), message, response)
+    return combined(type(failure), message, response)
 
 
-def _combined(base, message, response):
+def combined(base, message, response=None):
+    """Return an AmigoCloudError that is also an instance of another class of exceptions."""
     if base not in _combinations:
         _combinations[base] = type(str('AmigoCloudError'), (AmigoCloudError, base), {
             '__module__': __name__,
             '__doc__': AmigoCloudError.__doc__,
-            '_make': staticmethod(functools.partial(_combined, base)),
+            '_make': staticmethod(functools.partial(combined, base)),
         })
     return _combinations[base](message, response)
 
@@ -163,6 +146,9 @@ _combinations = {}
 
 
 def _body(response):
+    if not isinstance(response, requests.Response):
+        # Of the script's own, such as a double in its tests.
+        return response.text
     try:
         settle_charset(response)
         return response.text
@@ -189,7 +175,7 @@ def settle_charset(response):
 
 
 def token_sent(response):
-    """Gives the token that a response was asked for with.
+    """Return the token that a response was requested with.
 
     Args:
         response (requests.Response): any answer.
@@ -197,35 +183,28 @@ def token_sent(response):
     Returns:
         str: the token, or None.
     """
-    sent = _TOKEN_PARAMETER.search(response.url or '')
-    return sent and six.ensure_text(unquote_plus(str(sent.group(2))), errors='replace')
+    # A redirect may have left the token in the first URL only.
+    way = list(getattr(response, 'history', None) or ()) + [response]
+    return next((token for token in (token_in(getattr(step, 'url', None)) for step in way) if token), None)
 
 
 def _without_token(response):
     """A copy for pickles: the request and the way to it hold the token, and the service may repeat it anywhere."""
-    if response is None:
-        return None
+    if not isinstance(response, requests.Response):
+        return response
     token = token_sent(response)
     response = copy.copy(response)
-    response.url = strike_out(response.url)
+    response.url = strike_out(response.url, token)
     response.request, response.history = None, []
     response.reason = response.reason and strike_out(_latin(response.reason), token)
     response.headers = CaseInsensitiveDict(
         (name, strike_out(_latin(value), token)) for name, value in response.headers.items())
     if response._content:
-        content = response._content
-        for spelling in _spellings(token):
-            content = content.replace(spelling, b'***')
-        response._content = strike_out(_latin(content)).encode('latin-1')
+        # requests has no public way to replace a body.
+        response._content = strike_out(_latin(response._content), token).encode('latin-1')
     return response
 
 
 def _latin(text):
     """Bytes of any encoding as a text; headers are bytes on Python 2."""
     return text.decode('latin-1') if isinstance(text, bytes) else text
-
-
-def _spellings(token):
-    encoded = six.ensure_binary(token or b'')
-    spellings = {encoded, six.ensure_binary(quote(encoded, safe='')), six.ensure_binary(quote_plus(encoded))}
-    return spellings - {b''}

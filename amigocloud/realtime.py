@@ -53,10 +53,11 @@ class Realtime(object):
         base_url (str): where the service is.
         fetch (callable): takes a URL and gives the value of an authenticated GET.
         port (int): the port of the events, where it is not that of base_url.
+        session (requests.Session): its ``verify``, ``proxies`` and ``cert`` hold for events too.
     """
 
-    def __init__(self, base_url, fetch, port=None):
-        self._base_url, self._fetch, self._port = base_url, fetch, port
+    def __init__(self, base_url, fetch, port=None, session=None):
+        self._base_url, self._fetch, self._port, self._session = base_url, fetch, port, session
         self._callbacks = {}
         self._subscriptions = collections.OrderedDict()
         self._mailbox = collections.deque()
@@ -284,7 +285,7 @@ class Realtime(object):
             return _advice(error)
         news, tries, refusals = 'connect', 0, 0
         while True:
-            connection = Connection(self._base_url, self._port)
+            connection = Connection(self._base_url, self._port, self._session)
             with self._changed:
                 if self._run is not run:
                     return None

@@ -2,6 +2,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import requests
+
 READY_SECONDS: float
 START_SECONDS: float
 BACKOFF_SECONDS: tuple[float, float]
@@ -13,7 +15,13 @@ BREATH_SECONDS: float
 LOG: logging.Logger
 
 class Realtime:
-    def __init__(self, base_url: str, fetch: Callable[[str], Any], port: int | None = None) -> None: ...
+    def __init__(
+        self,
+        base_url: str,
+        fetch: Callable[[str], Any],
+        port: int | None = None,
+        session: requests.Session | None = None,
+    ) -> None: ...
     @property
     def connected(self) -> bool: ...
     def start(self) -> None: ...

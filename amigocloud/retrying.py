@@ -1,22 +1,12 @@
-"""What is sent again, and after how long: the rules, as urllib3's Retry, and the adapter that applies them."""
+"""Which requests are repeated, and after how long; pure rules, applied by the transport."""
 from __future__ import absolute_import
 
 import random
+import time
+from email.utils import mktime_tz, parsedate_tz
 
-import six
-import urllib3
-from requests.adapters import HTTPAdapter
-from urllib3.connectionpool import HTTPConnectionPool
-from urllib3.exceptions import (
-    HTTPError,
-    InvalidHeader,
-    MaxRetryError,
-    ProtocolError,
-    ReadTimeoutError,
-    ResponseError,
-)
-
-from . import tls
+import requests
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError, ProxyError
 
 #: Tries after the first one.
 DEFAULT_RETRIES = 3
@@ -30,12 +20,14 @@ BACKOFF_SECONDS = (0.5, 30)
 #: The longest Retry-After, in seconds, that is waited for.
 RETRY_AFTER_LIMIT = 120
 
-#: Connections kept open to one host: enough for the 30 requests that geocoding has in flight.
-POOL_SIZE = 32
+#: Seconds after its first try from which on a request is not repeated: a silent server is given up in this time.
+RETRY_SECONDS = 300
+
+_LOST = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
 def backoff(failures):
-    """Gives the pause after a number of failed tries.
+    """Return the pause after a number of failed tries.
 
     Args:
         failures (int): how many, from 1.
@@ -47,50 +39,59 @@ def backoff(failures):
     return random.uniform(0, min(last, first * 2 ** (failures - 1)))  # noqa: S311 - no secret
 
 
-class Retry(urllib3.Retry):
-    """Sends again what never reached the service, what may be done twice, and what the service asks to send later.
+def pause_after_failure(method, failure, failures):
+    """Return the pause before a request without an answer is repeated.
 
-    A connection that was never made: every method. An answer that was lost, 502, 503 and 504: methods that may be
-    repeated. 429 and 503 with Retry-After: every method, unless it asks for more than 120 s.
-    """
-
-    def is_retry(self, method, status_code, has_retry_after=False):
-        return (status_code in (429, 503) and has_retry_after) or (
-            status_code in (502, 503, 504) and method in REPEATABLE)
-
-    def increment(self, method=None, url=None, response=None, error=None, _pool=None, _stacktrace=None):
-        if response is not None and (self.get_retry_after(response) or 0) > RETRY_AFTER_LIMIT:
-            raise MaxRetryError(_pool, url, ResponseError('Retry-After is too far away'))
-        try:
-            return super(Retry, self).increment(method, url, response, error, _pool, _stacktrace)
-        except HTTPError as failure:
-            # What was lost, rather than that it was lost too often: requests tells a time-out by that.
-            last = error if isinstance(error, (ReadTimeoutError, ProtocolError)) else failure
-            last.tries = len(self.history) + 1
-            six.raise_from(last, None)
-
-    def get_retry_after(self, response):
-        try:
-            return super(Retry, self).get_retry_after(response)
-        except InvalidHeader:
-            return None
-
-    def get_backoff_time(self):
-        return backoff(len(self.history))
-
-
-class Adapter(HTTPAdapter):
-    """Sends with retries.
+    A connection that was never made: every method. An answer that was lost: methods that may be repeated.
 
     Args:
-        retries (int): tries after the first one.
+        method (str): the HTTP method.
+        failure (Exception): what requests raised.
+        failures (int): how many tries have failed, from 1.
+
+    Returns:
+        float: seconds; None where the request must not be repeated.
     """
+    # A certificate that is refused does not get better.
+    if isinstance(failure, requests.exceptions.SSLError) or not isinstance(failure, _LOST):
+        return None
+    return backoff(failures) if method in REPEATABLE or _never_connected(failure) else None
 
-    def __init__(self, retries):
-        # A certificate that is no good ("other") does not get better.
-        super(Adapter, self).__init__(pool_maxsize=POOL_SIZE, max_retries=Retry(
-            retries, other=0, allowed_methods=REPEATABLE, raise_on_status=False))
 
-    def init_poolmanager(self, *args, **kwargs):
-        super(Adapter, self).init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {'http': HTTPConnectionPool, 'https': tls.Pool}
+def pause_after_answer(method, response, failures):
+    """Return the pause before a request is repeated because of its answer.
+
+    502, 503 and 504: methods that may be repeated. 429 and 503 with Retry-After: every method, unless it asks for more
+    than 120 s.
+
+    Args:
+        method (str), failures (int): see ``pause_after_failure``.
+        response (requests.Response): the answer.
+
+    Returns:
+        float: seconds; None where the request is not repeated.
+    """
+    status = response.status_code
+    if status in (429, 503):
+        wanted = _retry_after(response.headers.get('Retry-After'))
+        if wanted is not None:
+            return wanted if wanted <= RETRY_AFTER_LIMIT else None
+    return backoff(failures) if status in (502, 503, 504) and method in REPEATABLE else None
+
+
+def _never_connected(failure):
+    below = failure.args[0] if failure.args else None
+    if isinstance(below, MaxRetryError):
+        below = below.reason
+    if isinstance(below, ProxyError):
+        below = below.original_error
+    return isinstance(below, (ConnectTimeoutError, NewConnectionError))
+
+
+def _retry_after(value):
+    """The seconds that a Retry-After header asks for, as a number or a date; None for anything else."""
+    value = (value or '').strip()
+    if value.isdigit():
+        return int(value)
+    date = parsedate_tz(value)
+    return max(0, mktime_tz(date) - time.time()) if date else None

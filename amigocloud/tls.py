@@ -14,35 +14,31 @@ from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 _contexts = {}
 
 
-class Connection(HTTPSConnectionPool.ConnectionCls):
-    """A connection of urllib3."""
+class Pool(HTTPSConnectionPool):
+    """Connections to one host, of the class that urllib3 (or whoever replaces it there, such as vcrpy) uses."""
 
-    def connect(self):
+    def _validate_conn(self, conn):
+        # urllib3 has no public hook for this: it connects here, before anything of the request is sent.
         try:
-            self._share_context()
-            super(Connection, self).connect()
+            _share_context(conn)
+            super(Pool, self)._validate_conn(conn)
         except socket.timeout as error:
-            six.raise_from(ConnectTimeoutError(self, 'The TLS handshake timed out: {}'.format(error)), error)
+            six.raise_from(ConnectTimeoutError(conn, 'The TLS handshake timed out: {}'.format(error)), error)
         except EnvironmentError as error:
             if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
                 raise
-            six.raise_from(NewConnectionError(self, 'The TLS handshake failed: {}'.format(error)), error)
-
-    def _share_context(self):
-        place = self.ca_certs or self.ca_cert_dir
-        # A proxy that speaks TLS is checked by the certificates that are named here, not by the context.
-        if not place or self.cert_file or self.proxy or resolve_cert_reqs(self.cert_reqs) != ssl.CERT_REQUIRED:
-            return
-        changed = os.stat(place).st_mtime
-        known, context = _contexts.get(place, (None, None))
-        if known != changed:
-            context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
-            context.load_verify_locations(self.ca_certs, self.ca_cert_dir)
-            _contexts[place] = changed, context
-        self.ssl_context, self.ca_certs, self.ca_cert_dir = context, None, None
+            six.raise_from(NewConnectionError(conn, 'The TLS handshake failed: {}'.format(error)), error)
 
 
-class Pool(HTTPSConnectionPool):
-    """Connections to one host."""
-
-    ConnectionCls = Connection
+def _share_context(conn):
+    place = conn.ca_certs or conn.ca_cert_dir
+    # A proxy that speaks TLS is checked by the certificates that are named here, not by the context.
+    if not place or conn.cert_file or conn.proxy or resolve_cert_reqs(conn.cert_reqs) != ssl.CERT_REQUIRED:
+        return
+    changed = os.stat(place).st_mtime
+    known, context = _contexts.get(place, (None, None))
+    if known != changed:
+        context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
+        context.load_verify_locations(conn.ca_certs, conn.ca_cert_dir)
+        _contexts[place] = changed, context
+    conn.ssl_context, conn.ca_certs, conn.ca_cert_dir = context, None, None

@@ -8,7 +8,8 @@ import six
 from six.moves.urllib.parse import quote, unquote_plus, urlsplit, urlunsplit
 from urllib3.util import parse_url
 
-from .exceptions import AmigoCloudValueError
+from .exceptions import AmigoCloudValueError, shown
+from .tokens import remove
 
 _SERVICE_DOMAIN = '.amigocloud.com'
 _DEFAULT_PORTS = {'http': 80, 'https': 443}
@@ -44,11 +45,12 @@ def resolve(url, api_url, project_url=None):
     return (project_url or api_url).rstrip('/') + '/' + url.strip('/')
 
 
-def normalize(url):
-    """Spells a URL as requests sends it, so that what is compared is what is connected to.
+def normalize(url, params=None):
+    """Spell a URL as requests sends it, so that the URL that is compared is the one that is connected to.
 
     Args:
         url (str): a full URL.
+        params: a further query, as requests takes it.
 
     Returns:
         str: the URL, its host in lower case and IDNA.
@@ -58,11 +60,12 @@ def normalize(url):
     """
     try:
         prepared = requests.PreparedRequest()
-        prepared.prepare_url(url, None)
+        # {} would go through the whole encoding of parameters.
+        prepared.prepare_url(url, params or None)
         return prepared.url
-    except (requests.RequestException, UnicodeError) as error:
-        six.raise_from(AmigoCloudValueError(
-            '{!r} is not a URL to send requests to; one begins with https:// and a host.'.format(url)), error)
+    except (requests.RequestException, UnicodeError):
+        problem = u'{} is not a URL to send requests to; one begins with https:// and a host.'.format(shown(url))
+    raise AmigoCloudValueError(problem)
 
 
 def add_segment(url, segment):
@@ -122,14 +125,14 @@ def with_token(url, token, base_url):
     pairs, given = _tokens(url)
     if given:
         # A doubled parameter would be read as its last value.
-        return _with_pairs(url, [pair for i, pair in enumerate(pairs) if i not in given or i == max(given)])
+        return _with_pairs(url, [pair for i, pair in enumerate(pairs) if not _is_token(pair) or i == max(given)])
     if not token:
         return url
     return _with_pairs(url, [pair for pair in pairs if pair and not _is_token(pair)] + [ours])
 
 
 def without_token(url, token):
-    """Takes the client's own token out of a URL; another's stays.
+    """Take the client's own token out of a URL, also where it is part of another parameter; another's token stays.
 
     Args:
         url (str): a full URL.
@@ -140,7 +143,12 @@ def without_token(url, token):
     """
     pairs, given = _tokens(url)
     kept = [pair for i, pair in enumerate(pairs) if not token or given.get(i) != six.ensure_text(token)]
-    return url if len(kept) == len(pairs) else _with_pairs(url, kept)
+    return remove(url if len(kept) == len(pairs) else _with_pairs(url, kept), token)
+
+
+def is_same_origin(url, other):
+    """Return whether two full, normalized URLs have scheme, host and port in common."""
+    return _origin(url) == _origin(other)
 
 
 def _origin(url):

@@ -98,7 +98,7 @@ def test_fork__while_threads_are_at_work():
 def test_fork__while_a_thread_holds_a_lock():
     client = AmigoCloud(base_url=Echo().url, use_websockets=False)
     client.get('x?1')
-    manager = client._transport._session.get_adapter(client.base_url).poolmanager
+    manager = client._transport.session.get_adapter(client.base_url).poolmanager
     with manager.pools.lock, manager.connection_from_url(client.base_url).pool.mutex:
         child = os.fork()
         if not child:
@@ -175,10 +175,10 @@ def test_monkey_patched__geocoding(wire):
 
 INTERRUPTED = """
 import io, signal, sys
-from amigocloud import AmigoCloud, jobs, retrying, transport
+from amigocloud import AmigoCloud, jobs, retrying
 # A process in the background of a shell ignores it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-retrying.backoff = transport.backoff = lambda failures: 1000
+retrying.backoff = lambda failures: 100
 jobs.pauses = lambda: iter([1000])
 client = AmigoCloud(base_url=sys.argv[1], use_websockets=False)
 try:

@@ -261,10 +261,11 @@ def test_redirects__endless(wire, make_wire, client, method, status):
         location = '{}/api/v1/x?n={}'.format(target.url, int(request.params['n']) + 1)
         return Answer(b'moved' * 100, status, {'Location': location})
     wire.answers['/api/v1/x'] = other.answers['/api/v1/x'] = send_on
-    with pytest.raises(requests.TooManyRedirects) as caught:
+    followed = method == 'get' or status != 301
+    with pytest.raises(requests.TooManyRedirects if followed else AmigoCloudError) as caught:
         getattr(client, method)('x?n=0')
     assert isinstance(caught.value, AmigoCloudError)
-    assert len(wire.requests) + len(other.requests) == 31
+    assert len(wire.requests) + len(other.requests) == (31 if followed else 1)
 
 
 @pytest.mark.parametrize('location', [

@@ -7,8 +7,8 @@ import requests
 from conftest import Answer
 from servers.tls import make_certificate, speak_tls
 
-from amigocloud import AmigoCloud, tls
-from amigocloud.session import Session
+from amigocloud import AmigoCloud, tls, urls
+from amigocloud.session import new_session
 
 URL = 'http://127.0.0.1/x?a=1'
 
@@ -27,10 +27,14 @@ REQUESTS = [
 @pytest.mark.parametrize('method', ['GET', 'POST', 'put', 'DELETE'])
 @pytest.mark.parametrize('details', REQUESTS)
 def test_prepare_request(method, details):
-    asked = requests.Request(method, **dict({'url': URL}, **details))
+    details = dict({'url': URL}, **details)
+    # As the transport passes it.
+    details['url'] = urls.normalize(details['url'])
+    asked = requests.Request(method, **details)
     described = []
-    for session in (Session(3), requests.Session()):
+    for session in (new_session(), requests.Session()):
         made = session.prepare_request(asked)
+        made.headers['User-Agent'] = made.headers['User-Agent'].rpartition('python-amigocloud/1.3.0 ')[2]
         boundary = made.headers.get('content-type', '').partition('boundary=')[2]
         described.append(repr((made.method, made.url, sorted(made.headers.items()), made.body, made.hooks,
                                made._cookies.items(), made._body_position)).replace(boundary or '-', 'B'))
@@ -38,7 +42,7 @@ def test_prepare_request(method, details):
 
 
 def test_prepare_request__one_does_not_change_the_next():
-    session = Session(3)
+    session = new_session()
     digest = requests.auth.HTTPDigestAuth('ada', 'word')
     for _ in range(2):
         prepared = session.prepare_request(requests.Request('POST', URL, headers={'X-A': 'b'}, json={'a': 1},
@@ -46,13 +50,13 @@ def test_prepare_request__one_does_not_change_the_next():
         prepared.register_hook('response', len)
         prepared.headers['X-C'] = 'd'
     prepared = session.prepare_request(requests.Request('GET', URL))
-    assert prepared.headers == requests.Session().prepare_request(requests.Request('GET', URL)).headers
+    assert prepared.headers == new_session().prepare_request(requests.Request('GET', URL)).headers
     assert prepared.body is None and prepared.hooks == {'response': []}
 
 
 @pytest.mark.parametrize('headers', [{'X-A': 'b\r\nX-B: c'}, {'X-A': 5}])
 def test_prepare_request__bad_headers(headers):
-    for session in (Session(3), requests.Session()):
+    for session in (new_session(), requests.Session()):
         with pytest.raises(requests.exceptions.InvalidHeader):
             session.prepare_request(requests.Request('GET', URL, headers=headers))
 
@@ -66,7 +70,7 @@ def test_prepare_request__bad_headers(headers):
     ({}, True, '/own', ('/certificate', '/key')),
 ])
 def test_settings(monkeypatch, variables, asked):
-    ours, theirs = Session(3), requests.Session()
+    ours, theirs = new_session(), requests.Session()
     for name in ('HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'NO_PROXY', 'REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE'):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)

@@ -245,7 +245,7 @@ def test_environment__changes_are_noticed(wire, make_wire, client, monkeypatch):
     assert client.get('x') == {'from': 'proxy'}
     monkeypatch.setenv('NO_PROXY', '127.0.0.1')
     assert client.get('x') == {}
-    client._transport._session.trust_env = False
+    client._transport.session.trust_env = False
     assert client.get('x') == {}
 
 

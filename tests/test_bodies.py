@@ -1,0 +1,156 @@
+"""Bodies that are sent a second time, and answers that are cut."""
+import io
+import logging
+import socket
+import threading
+
+import pytest
+import requests
+from conftest import Answer
+
+from amigocloud import AmigoCloud, AmigoCloudError
+
+CUT = Answer(b'{"a"', headers={'Content-Length': '9', 'Connection': 'close'})
+LATER = Answer(b'', 503, {'Retry-After': '0'})
+
+
+class Raw(object):
+    """A TCP server that answers each request with the same bytes and closes the connection."""
+
+    def __init__(self, answer):
+        self.answer, self.count = answer, 0
+        self.socket = socket.socket()
+        self.socket.bind(('127.0.0.1', 0))
+        self.socket.listen(16)
+        self.url = 'http://127.0.0.1:{}'.format(self.socket.getsockname()[1])
+        self.thread = threading.Thread(target=self.run)
+        self.thread.daemon = True
+        self.thread.start()
+
+    def run(self):
+        while True:
+            connection = self.socket.accept()[0]
+            data = b''
+            while b'\r\n\r\n' not in data:
+                data += connection.recv(65536)
+            self.count += 1
+            connection.sendall(self.answer)
+            connection.shutdown(socket.SHUT_WR)
+            connection.recv(65536)
+            connection.close()
+
+
+def generated():
+    yield b'abc'
+
+
+@pytest.mark.parametrize('make', [
+    lambda: {'data': io.BytesIO(b'abc'), 'send_as_json': False}, lambda: {'files': {'f': ('n', io.BytesIO(b'abc'))}},
+    lambda: {'files': [('f', io.BytesIO(b'abc'))]}, lambda: {'files': {'f': ('n', b'abc')}}, lambda: {'data': ['abc']}])
+@pytest.mark.parametrize('fault', [CUT, LATER, None])
+def test_body__is_sent_again_whole(wire, client, make, fault):
+    wire.answers['/api/v1/x'] = [lambda request: fault, {'got': 'it'}]
+    assert client.put('x', **make()) == {'got': 'it'}
+    assert [b'abc' in request.body for request in wire.requests] == [True, True]
+
+
+def test_body__from_where_it_stood(wire, client):
+    content = io.BytesIO(b'head:abc')
+    content.seek(5)
+    wire.answers['/api/v1/x'] = [CUT, {'got': 'it'}]
+    client.put('x', content, send_as_json=False)
+    assert [request.body for request in wire.requests] == [b'abc', b'abc']
+
+
+class Pipe(object):
+    """A file that cannot be rewound."""
+
+    def __init__(self):
+        self.content = io.BytesIO(b'abc')
+
+    def read(self, size=-1):
+        return self.content.read(size)
+
+
+@pytest.mark.parametrize('method', ['post', 'put'])
+@pytest.mark.parametrize('make', [
+    lambda: {'data': generated(), 'send_as_json': False}, lambda: {'files': {'f': ('n', Pipe())}}])
+@pytest.mark.parametrize('fault', [CUT, LATER, None])
+def test_body__that_cannot_be_read_again_is_sent_once(wire, client, method, make, fault):
+    wire.answers['/api/v1/x'] = [lambda request: fault, {'got': 'it'}]
+    with pytest.raises(AmigoCloudError):
+        getattr(client, method)('x', **make())
+    assert len(wire.requests) == 1
+
+
+HEADER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 10\r\nX-A: b\r\n\r\n'
+
+
+@pytest.mark.parametrize('length', range(1, len(HEADER)))
+def test_cut__inside_the_header(length):
+    server = Raw(HEADER[:length])
+    client = AmigoCloud(base_url=server.url, use_websockets=False, retries=1)
+    with pytest.raises(AmigoCloudError, match='after 2 tries') as caught:
+        client.get('x', raw=True)
+    assert server.count == 2 and '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('length', [b'100000000000', b'3000000000', b'1' + 20 * b'0'])
+def test_cut__of_a_huge_body(length):
+    server = Raw(b'HTTP/1.1 200 OK\r\nContent-Length: ' + length + b'\r\n\r\nab')
+    client = AmigoCloud(base_url=server.url, use_websockets=False, retries=0)
+    with pytest.raises(AmigoCloudError):
+        client.get('x', raw=True)
+
+
+@pytest.mark.parametrize('answer', [
+    b'HTTP/1.0 200 OK\r\n\r\n', b'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n', b'HTTP/1.1 204 No Content\r\n\r\n',
+    b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'])
+def test_empty__is_no_cut(answer):
+    client = AmigoCloud(base_url=Raw(answer).url, use_websockets=False)
+    assert client.get('x') == b''
+
+
+def test_delete__that_was_carried_out(wire, client, caplog):
+    wire.answers['/api/v1/x'] = [CUT, Answer({'detail': 'Not found.'}, 404)]
+    assert client.delete('x') == b''
+    assert len(wire.requests) == 2
+    assert [record.levelno for record in caplog.records if 'gone' in record.getMessage()] == [logging.WARNING]
+
+
+def test_delete__of_what_never_was(wire, client):
+    wire.answers['/api/v1/x'] = [LATER, Answer({'detail': 'Not found.'}, 404)]
+    with pytest.raises(AmigoCloudError, match='404'):
+        client.delete('x')
+
+
+def test_log(wire, client, caplog):
+    caplog.set_level(logging.DEBUG, 'amigocloud')
+    wire.answers['/api/v1/x'] = [Answer(b'', 503), None, {'got': 'it'}]
+    client.get('x')
+    ours = [record for record in caplog.records if record.name.split('.')[0] == 'amigocloud']
+    assert [record.levelname for record in ours] == ['DEBUG', 'WARNING', 'WARNING', 'DEBUG']
+    assert all('/api/v1/x?token=***' in record.getMessage() for record in ours)
+    assert '200' in ours[-1].getMessage() and ' ms' in ours[-1].getMessage()
+
+
+def test_silence__is_not_met_with_more_of_it(wire, client, monkeypatch):
+    clock = [0]
+    monkeypatch.setattr('amigocloud.transport._now', lambda: clock[0])
+
+    def silent(request):
+        clock[0] += 300
+    wire.answers['/api/v1/x'] = silent
+    with pytest.raises(requests.ConnectionError) as caught:
+        client.get('x')
+    assert len(wire.requests) == 1 and 'tries' not in str(caught.value)
+
+
+@pytest.mark.parametrize('call', ['get', 'post'])
+def test_message__is_short_and_says_it_once(make_gone, call):
+    client = AmigoCloud(base_url=make_gone().url, use_websockets=False, retries=0)
+    with pytest.raises(requests.ConnectionError) as caught:
+        getattr(client, call)('x')
+    text = str(caught.value)
+    assert '\n' not in text and len(text) < 200 and text.count('refused') == 1 and 'urllib3' not in text
+    assert getattr(caught.value, '__cause__', None) is getattr(caught.value, '__context__', None) is None

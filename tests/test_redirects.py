@@ -1,0 +1,145 @@
+"""Redirects: what is sent on, what is not, and what is said about it."""
+import io
+import logging
+import pickle
+import traceback
+
+import pytest
+from conftest import Answer
+
+from amigocloud import AmigoCloud, AmigoCloudError
+
+TOKEN = 'SECRETtok42'
+WRITING = ['post', 'put', 'patch', 'delete']
+SPELLINGS = ['{}', '/login/?next=/api/v1/x?token={}', '/login/?next=/api/v1/x%3Ftoken%3D{}',
+             '/login/?next=/api/v1/x%253Ftoken%253D{}%2526a%253D1', '/login/?key={}', '/login/{}/x',
+             '/login/?next=%53ECRETtok42', '/login/?next=%2553%2545CRETtok42', '/login/?next=x#{}']
+
+
+@pytest.fixture
+def client(wire):
+    with AmigoCloud(token=TOKEN, base_url=wire.url, use_websockets=False) as amigocloud:
+        del wire.requests[:]
+        yield amigocloud
+
+
+def location(target, status=302):
+    return Answer(b'', status, {'Location': target})
+
+
+def seen_of(error):
+    """All that a user, a log or another process sees of an error."""
+    texts = [str(error), repr(error), repr(error.args), error.message, pickle.dumps(error, 0).decode('latin-1')]
+    texts += traceback.format_exception_only(type(error), error)
+    while error is not None:
+        texts.append(repr(error.args))
+        error = getattr(error, '__cause__', None) or getattr(error, '__context__', None)
+    return texts
+
+
+@pytest.mark.parametrize('spelling', SPELLINGS[1:])
+def test_token_inside_a_location__is_struck_out(wire, client, caplog, spelling):
+    caplog.set_level(logging.DEBUG)
+    target = spelling.format(TOKEN)
+    wire.answers['/api/v1/x'] = location(target)
+    for path in ('/login/', '/login/{}/x'.format(TOKEN)):
+        wire.answers[path] = Answer({'detail': 'login to ' + target}, 403)
+    with pytest.raises(AmigoCloudError) as caught:
+        client.get('x')
+    assert caught.value.status_code == 403
+    for text in seen_of(caught.value) + [record.getMessage() for record in caplog.records]:
+        assert 'ECRETtok42' not in text
+
+
+@pytest.mark.parametrize('spelling', SPELLINGS[1:])
+@pytest.mark.parametrize('status', [301, 302, 303, 307, 308])
+def test_token_inside_a_location__stays_at_home(wire, make_wire, client, spelling, status):
+    other = make_wire()
+    wire.answers['/api/v1/x'] = location(other.url + spelling.format(TOKEN), status)
+    client.get('x')
+    assert len(other.requests) == 1
+    assert 'ECRETtok42' not in other.requests[0].target and 'ECRETtok42' not in str(other.requests[0].headers)
+
+
+@pytest.mark.parametrize('method', WRITING)
+@pytest.mark.parametrize('status', [301, 302])
+def test_moved__of_a_write_is_an_error(wire, client, method, status):
+    wire.answers['/api/v1/x'] = location('/api/v1/x/?token=' + TOKEN, status)
+    with pytest.raises(AmigoCloudError, match=r'nothing was done.*/api/v1/x/\?token=\*\*\*$') as caught:
+        getattr(client, method)('x', {'a': 1})
+    assert caught.value.response.status_code == status
+    assert [request.path for request in wire.requests] == ['/api/v1/x']
+
+
+@pytest.mark.parametrize('method', WRITING)
+@pytest.mark.parametrize('status', [307, 308])
+def test_repeated__method_and_body(wire, client, method, status):
+    wire.answers['/api/v1/x'] = location('/api/v1/y?token=' + TOKEN, status)
+    wire.answers['/api/v1/y'] = {'got': 'it'}
+    assert getattr(client, method)('x', {'a': 1}) == {'got': 'it'}
+    first, second = wire.requests
+    assert first.method == second.method == method.upper()
+    assert first.body == second.body == b'{"a": 1}'
+    assert second.headers['content-type'] == 'application/json'
+
+
+@pytest.mark.parametrize('arguments', [
+    {'data': io.BytesIO(b'abc'), 'send_as_json': False}, {'files': {'f': ('n', io.BytesIO(b'abc'))}}])
+def test_repeated__files_are_rewound(wire, client, arguments):
+    wire.answers['/api/v1/x'] = location('/api/v1/y', 307)
+    wire.answers['/api/v1/y'] = {'got': 'it'}
+    assert client.post('x', **arguments) == {'got': 'it'}
+    assert all(b'abc' in request.body for request in wire.requests) and len(wire.requests) == 2
+
+
+def test_repeated__not_a_generator(wire, client):
+    wire.answers['/api/v1/x'] = location('/api/v1/y', 307)
+    with pytest.raises(AmigoCloudError, match='second time'):
+        client.post('x', (part for part in [b'abc']), send_as_json=False)
+    assert len(wire.requests) == 1
+
+
+@pytest.mark.parametrize('method', WRITING)
+def test_see_other__is_a_get(wire, client, method):
+    wire.answers['/api/v1/x'] = location('/api/v1/y', 303)
+    wire.answers['/api/v1/y'] = {'got': 'it'}
+    assert getattr(client, method)('x', {'a': 1}) == {'got': 'it'}
+    second = wire.requests[1]
+    assert second.method == 'GET' and second.body == b'' and 'content-type' not in second.headers
+
+
+@pytest.mark.parametrize('method', ['get'] + WRITING)
+def test_not_followed__is_no_error(wire, client, method):
+    wire.answers['/api/v1/x'] = location('/api/v1/y')
+    assert getattr(client, method)('x', allow_redirects=False) == b''
+    assert len(wire.requests) == 1
+
+
+def test_redirect__to_another_host_without_credentials(wire, make_wire, client):
+    other = make_wire()
+    wire.answers['/api/v1/x'] = location(other.url + '/file')
+    client.get('x', headers={'Authorization': 'A', 'X-Api-Key': 'B', 'Range': 'bytes=0-'}, cookies={'session': 'C'})
+    client.get('x', auth=('ada', 'word'))
+    assert [sorted(set(request.headers) & {'authorization', 'x-api-key', 'cookie', 'range'})
+            for request in other.requests] == [['range'], []]
+    assert wire.requests[0].headers['x-api-key'] == 'B' and 'authorization' in wire.requests[1].headers
+
+
+@pytest.mark.parametrize('given', [
+    {'headers': {'Authorization': 'A'}}, {'headers': {'X-Api-Key': 'A'}}, {'auth': ('ada', 'word')},
+    {'cookies': {'session': 'A'}}])
+def test_next_link__to_another_host_without_credentials(wire, make_wire, client, given):
+    other = make_wire()
+    wire.answers['/api/v1/p1'] = {'results': [1], 'next': wire.url + '/api/v1/p2'}
+    wire.answers['/api/v1/p2'] = {'results': [2], 'next': other.url + '/p3'}
+    other.answers['/p3'] = {'results': [3], 'next': None}
+    assert list(client.get_cursor('p1', **given)) == [1, 2, 3]
+    names = {'authorization', 'x-api-key', 'cookie'}
+    assert [bool(names & set(request.headers)) for request in wire.requests + other.requests] == [True, True, False]
+
+
+def test_history(wire, client):
+    wire.answers['/api/v1/x'] = location('y')
+    response = client.get('x', stream=True)
+    assert [step.status_code for step in response.history] == [302]
+    response.close()
