@@ -94,7 +94,8 @@ def test_repeated__files_are_rewound(wire, client, arguments):
 
 def test_repeated__not_a_generator(wire, client):
     wire.answers['/api/v1/x'] = location('/api/v1/y', 307)
-    with pytest.raises(AmigoCloudError, match='second time'):
+    # The server answers without reading the body, which some releases find out before they see the answer.
+    with pytest.raises(AmigoCloudError, match='second time|Broken pipe|reset'):
         client.post('x', (part for part in [b'abc']), send_as_json=False)
     assert len(wire.requests) == 1
 
