@@ -5,10 +5,7 @@ another one comes; a chunk may therefore be sent again. A completion may not: a 
 """
 from __future__ import absolute_import
 
-import contextlib
 import hashlib
-import io
-import threading
 import time
 
 import requests
@@ -16,7 +13,7 @@ import six
 
 from . import retrying, urls
 from .exceptions import AmigoCloudError, strike_out
-from .multipart import Form, Multipart
+from .multipart import Form
 
 #: Failures in a row, without a byte stored between them, before an upload is given up.
 FAILURES = 8
@@ -46,20 +43,21 @@ class ChunkedUpload(object):
         content (file): the file, open in binary mode.
         size (int): its bytes.
         chunk_size (int): bytes of one chunk.
-        resume (AmigoCloudError): the error that ended an earlier run; its upload goes on.
+        upload_id (str): the upload of an earlier run to resume, or None.
+        offset (int): the bytes of it that the server held. Defaults to 0.
     """
 
-    def __init__(self, post, url, name, content, size, chunk_size, resume=None):
+    def __init__(self, post, url, name, content, size, chunk_size, upload_id=None, offset=0):
         self._post, self._url, self._name = post, url, name
         self._content, self._size, self._chunk_size = content, size, chunk_size
-        self._upload_id = resume.upload_id if resume else None
-        self._offset = self._furthest = resume.offset if self._upload_id else 0
+        self._upload_id = upload_id
+        self._offset = self._furthest = offset
         self._form = None
-        self._md5, self._hashed = hashlib.md5(), 0
+        self._md5, self._hashed = _new_md5(), 0
         self._failures = self._restarts = 0
 
     def run(self, extra_data, report):
-        """Sends what is missing, and completes the upload.
+        """Send what is missing and complete the upload.
 
         Args:
             extra_data (dict): further members of the completion.
@@ -69,31 +67,46 @@ class ChunkedUpload(object):
             The answer to the completion.
 
         Raises:
-            AmigoCloudError: with the ``upload_id`` and ``offset`` from which it can be resumed.
+            AmigoCloudError: the upload failed. This and any other exception (Ctrl-C, of ``report``, of the file) has
+                the ``upload_id`` and ``offset`` to resume from.
         """
         try:
             if self._upload_id and self._offset == self._size:
                 # The earlier run may have failed after its completion.
-                self._probe()
+                self._or_restart(self._probe)
             while True:
-                try:
-                    while self._upload_id is None or self._offset < self._size:
-                        self._send_chunk()
-                        report(self._offset)
-                    return self._complete(extra_data)
-                except AmigoCloudError as error:
-                    if self._upload_id is None or self._restarts or not _is_gone(error):
-                        raise
-                    self._restarts += 1
-                    self._upload_id, self._offset = None, 0
+                while self._upload_id is None or self._offset < self._size:
+                    self._or_restart(self._send_chunk)
+                    report(self._offset)
+                answer = self._or_restart(self._complete, extra_data)
+                if self._upload_id is not None:
+                    return answer
+        except BaseException as error:
+            self._attach_state(error)
+            raise
+
+    def _or_restart(self, step, *args):
+        """Run a step; once, forget an upload that the server has forgotten."""
+        try:
+            return step(*args)
         except AmigoCloudError as error:
+            if self._upload_id is not None and not self._restarts and _is_gone(error):
+                self._restarts += 1
+                self._upload_id, self._offset = None, 0
+                return None
             if _says(error, 'md5'):
                 # What the server holds is not the file.
                 self._upload_id, self._offset = None, 0
             if _says(error, 'marked as', 'complete'):
                 error.message = _COMPLETED.format(error.message)
-            error.upload_id, error.offset = self._upload_id, self._offset
             raise
+
+    def _attach_state(self, error):
+        try:
+            error.upload_id, error.offset = self._upload_id, self._offset
+        except (AttributeError, TypeError):
+            # An exception that refuses new attributes is still the one to raise; its upload starts again.
+            pass
 
     def _send_chunk(self):
         self._content.seek(self._offset)
@@ -102,10 +115,13 @@ class ChunkedUpload(object):
             raise AmigoCloudError('The file shrank while it was being sent, to {} of {} bytes.'.format(
                 self._offset, self._size))
         end = self._offset + len(chunk)
+        if self._offset <= self._hashed < end:
+            # A chunk that is sent again has been hashed before.
+            self._md5.update(chunk[self._hashed - self._offset:])
+            self._hashed = end
         start = time.time()
         try:
-            with self._hashing(chunk):
-                answer = self._post_chunk(chunk, self._offset)
+            answer = self._post_chunk(chunk, self._offset)
         except AmigoCloudError as error:
             self._recover(error, time.time() - start)
             return
@@ -117,23 +133,11 @@ class ChunkedUpload(object):
         self._upload_id = upload_id
         self._go_on_from(end)
 
-    @contextlib.contextmanager
-    def _hashing(self, chunk):
-        """Hashes what is new of a chunk while it is being sent, which takes about as long where the network is fast."""
-        new = chunk[max(0, self._hashed - self._offset):] if self._offset <= self._hashed else b''
-        self._hashed += len(new)
-        thread = threading.Thread(target=self._md5.update, args=(new,))
-        thread.start()
-        try:
-            yield
-        finally:
-            thread.join()
-
     def _post_chunk(self, chunk, start):
         fields = {'upload_id': self._upload_id}
         if self._form is None or self._form.fields != fields:
             self._form = Form(fields, self._name)
-        body = Multipart(self._form, io.BytesIO(chunk), len(chunk))
+        body = self._form.head + chunk + self._form.tail
         content_range = 'bytes {}-{}/{}'.format(start, start + len(chunk) - 1, self._size)
         return self._post(self._url, body, headers={'Content-Range': content_range}, send_as_json=False,
                           content_type=self._form.content_type)
@@ -213,6 +217,15 @@ class ChunkedUpload(object):
         if not open_still:
             raise AmigoCloudError('The answer to the completion of the upload was lost, and whether it was carried '
                                   'out is not known. Look for its job or dataset before the file is sent again.')
+
+
+def _new_md5():
+    try:
+        # Systems in FIPS mode refuse MD5 unless they are told that it protects nothing.
+        return hashlib.md5(usedforsecurity=False)
+    except TypeError:
+        # Python before 3.9 does not know the argument.
+        return hashlib.md5()
 
 
 def _is_lost(error):

@@ -422,7 +422,7 @@ class AmigoCloud(object):
 
     def upload_file(self, simple_upload_url, chunked_upload_url, file_obj, chunk_size=uploads.CHUNK_SIZE,
                     force_chunked=False, extra_data=None, resume=None, progress=None):
-        """Uploads a file: below 8 MB by one POST, else in chunks. It is read while it is sent.
+        """Upload a file: below 8 MB by one POST, else in chunks. It is read while it is sent.
 
         A chunk that fails is sent again from the offset that the service holds; an upload that the service has
         forgotten starts again, once. An unanswered completion is not repeated before the service says that it was not
@@ -431,13 +431,15 @@ class AmigoCloud(object):
         Args:
             simple_upload_url (str): takes a file whole; None to send chunks in any case.
             chunked_upload_url (str): takes a file in chunks, and their end at ``/complete`` below it.
-            file_obj (str or os.PathLike or file): a path, or a file object opened in binary mode that can be rewound.
-                It is sent whole, from its start, and left open. An empty file is sent like any other.
+            file_obj (str or bytes or os.PathLike or file): a path, or an open file object that can be rewound. It is
+                sent whole, from its start, and left open. Of a file in text mode the bytes are sent
+                (``file_obj.buffer``). An empty file is sent like any other.
             chunk_size (int): bytes of one chunk. Defaults to 100000.
             force_chunked (bool): send chunks whatever the size. Defaults to False.
             extra_data (dict): what else to send: form fields, or members of the completion's JSON.
-            resume (AmigoCloudError): what an earlier upload of the file in chunks raised, in this process or, pickled,
-                in another; it goes on from there.
+            resume (BaseException): the exception that ended an earlier upload of the file in chunks, Ctrl-C included,
+                in this process or, pickled, in another. The upload is resumed from the exception's ``offset``, or
+                starts again if the exception has no ``upload_id``.
             progress (bool or callable): True for a bar, or ``progress(done, total)`` in bytes. Defaults to nothing.
 
         Returns:
@@ -445,20 +447,22 @@ class AmigoCloud(object):
 
         Raises:
             IOError: there is no such file, or it is a directory.
-            AmigoCloudError: the upload failed, and its ``upload_id`` and ``offset`` tell how far it came; the file
-                changed its size meanwhile; or the file object gives text or cannot be rewound.
+            AmigoCloudError: the upload failed; the file changed its size meanwhile; or the file object has no bytes or
+                cannot be rewound. Any exception that ends an upload in chunks has its ``upload_id`` and ``offset``.
         """
         return uploads.upload(self.post, simple_upload_url, chunked_upload_url, file_obj, chunk_size, force_chunked,
                               extra_data, resume, progress)
 
     def upload_datafile(self, project_owner, project_id, file_obj, chunk_size=uploads.CHUNK_SIZE,
-                        force_chunked=False, resume=None, progress=None):
-        """Uploads a file to be imported as a dataset, at ``/users/OWNER/projects/PROJECT/datasets/upload``.
+                        force_chunked=False, resume=None, progress=None, extra_data=None):
+        """Upload a file to be imported as a dataset, at ``/users/OWNER/projects/PROJECT/datasets/upload``.
 
         Args:
             project_owner (int): the id of the user whose project it is.
             project_id (int): the project.
             file_obj, chunk_size, force_chunked, resume, progress: see ``upload_file``.
+            extra_data (dict): settings of the import, such as ``{'dataset_write_action': 'overwrite',
+                'csv_props.delimiter': ';'}``.
 
         Returns:
             dict: ``{'job': ID}``; once the job is done its ``extra`` names the ``dataset_ids``.
@@ -471,11 +475,11 @@ class AmigoCloud(object):
         """
         datasets = '/users/{}/projects/{}/datasets/'.format(project_owner, project_id)
         return self.upload_file(datasets + 'upload', datasets + 'chunked_upload', file_obj, chunk_size, force_chunked,
-                                resume=resume, progress=progress)
+                                extra_data, resume, progress)
 
     def upload_gallery_photo(self, gallery_id, source_amigo_id, file_obj, chunk_size=uploads.CHUNK_SIZE,
                              force_chunked=False, metadata=None, filename=None, resume=None, progress=None):
-        """Uploads a photo of a feature, at ``/related_tables/GALLERY/upload``.
+        """Upload a photo of a feature, at ``/related_tables/GALLERY/upload``.
 
         Args:
             gallery_id (int): the gallery.
@@ -493,8 +497,8 @@ class AmigoCloud(object):
         """
         filename = uploads.base_name(file_obj) if filename is None else filename
         if not filename or not isinstance(filename, six.string_types):
-            raise AmigoCloudValueError('A photo needs a name, and filename gives it; {!r} has none.'.format(file_obj))
-        extra_data = {'source_amigo_id': source_amigo_id, 'filename': filename}
+            raise AmigoCloudValueError('A photo needs a name: {:.200} has none; pass filename.'.format(repr(file_obj)))
+        extra_data = {'source_amigo_id': source_amigo_id, 'filename': uploads.sendable(filename)}
         extra_data.update(metadata or {})
         gallery = '/related_tables/{}/'.format(gallery_id)
         return self.upload_file(gallery + 'upload', gallery + 'chunked_upload', file_obj, chunk_size, force_chunked,

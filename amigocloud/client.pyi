@@ -139,7 +139,7 @@ class AmigoCloud:
         chunk_size: int = 100000,
         force_chunked: bool = False,
         extra_data: Mapping[str, Any] | None = None,
-        resume: AmigoCloudError | None = None,
+        resume: BaseException | None = None,
         progress: _Progress = None,
     ) -> Any: ...
     def upload_datafile(
@@ -149,8 +149,9 @@ class AmigoCloud:
         file_obj: _FileLike,
         chunk_size: int = 100000,
         force_chunked: bool = False,
-        resume: AmigoCloudError | None = None,
+        resume: BaseException | None = None,
         progress: _Progress = None,
+        extra_data: Mapping[str, Any] | None = None,
     ) -> Any: ...
     def upload_gallery_photo(
         self,
@@ -161,7 +162,7 @@ class AmigoCloud:
         force_chunked: bool = False,
         metadata: Mapping[str, Any] | None = None,
         filename: str | None = None,
-        resume: AmigoCloudError | None = None,
+        resume: BaseException | None = None,
         progress: _Progress = None,
     ) -> Any: ...
     def geocode_addresses(

@@ -2,7 +2,6 @@
 from __future__ import absolute_import
 
 import binascii
-import io
 import os
 
 import requests
@@ -14,6 +13,8 @@ FILE_FIELD = 'datafile'
 
 #: Bytes that are read and sent at a time.
 BLOCK_SIZE = 1 << 18
+
+_CHANGED = 'The file changed its size while it was being sent; nothing was stored.'
 
 
 class Form(object):
@@ -41,11 +42,13 @@ class Form(object):
 class Multipart(object):
     """The body of a POST with fields and a file: the bytes that requests would send, but never whole in memory.
 
+    It is a binary file that can be read and rewound, which is how requests, urllib3 and test doubles use a body.
+
     Args:
         form (Form): what stands around the file.
-        content (file): a binary file object, sent from where it stands to its end.
-        size (int): the bytes from there to the end; other than that many are an error.
-        report (callable): is told how many bytes of the file have been read; by default nobody is.
+        content (file): a binary file object, sent from its current position to its end.
+        size (int): the bytes from there to the end; any other number is an error.
+        report (callable): called with the number of bytes of the file that have been read. Optional.
     """
 
     def __init__(self, form, content, size, report=lambda done: None):
@@ -53,38 +56,73 @@ class Multipart(object):
         self._content, self._report = content, report
         self._content_start = content.tell()
         self._content_end = len(self._head) + size
-        self.seek(0)
+        self._position = 0
 
     def __len__(self):
         return self._content_end + len(self._tail)
 
     def __iter__(self):
-        return iter(self.read, b'')
+        return iter(lambda: self.read(BLOCK_SIZE), b'')
 
-    def read(self, size=None):
-        """Gives the next block, ``b''`` at the end; whatever the size, for those that http.client asks for are small.
+    def __eq__(self, other):
+        # Matchers of test doubles compare the body of a request with the bytes that they expect.
+        if not isinstance(other, bytes):
+            return self is other
+        position = self._position
+        self.seek(0)
+        is_equal = self.read() == other
+        self.seek(position)
+        return is_equal
+
+    def __ne__(self, other):
+        return not self == other
+
+    __hash__ = object.__hash__
+
+    def read(self, size=-1):
+        """Return at most ``size`` bytes, all that remain by default, and ``b''`` at the end.
 
         Raises:
             AmigoCloudError: the file has grown or shrunk since its size was taken.
         """
-        while self._sources:
-            block = self._sources[0].read(BLOCK_SIZE)
-            self._position += len(block)
-            if self._sources[0] is self._content:
-                if self._position > self._content_end or not block and self._position < self._content_end:
-                    raise AmigoCloudError('The file changed its size while it was being sent; nothing was stored.')
-                self._report(self._position - len(self._head))
-            if block:
-                return block
-            self._sources.pop(0)
-        return b''
+        missing = len(self) - self._position
+        if size is not None and size >= 0:
+            missing = min(size, missing)
+        pieces = []
+        while missing > 0:
+            pieces.append(self._read_piece(missing))
+            missing -= len(pieces[-1])
+        return b''.join(pieces)
 
     def tell(self):
-        """Gives the position, for a request that has to be sent again."""
+        """Return the position."""
         return self._position
 
-    def seek(self, position):
-        """Goes back to the beginning, the only position that anyone goes back to."""
-        self._content.seek(self._content_start)
-        self._sources = [io.BytesIO(self._head), self._content, io.BytesIO(self._tail)]
+    def seek(self, offset, whence=os.SEEK_SET):
+        """Move to a position, as the ``seek`` of a file does, and return it."""
+        if whence not in (os.SEEK_SET, os.SEEK_CUR, os.SEEK_END):
+            raise ValueError('whence must be 0, 1 or 2, not {!r}.'.format(whence))
+        position = offset + (0, self._position, len(self))[whence]
+        if position < 0:
+            raise ValueError('A position must not be negative: {}.'.format(position))
+        # The next read of the file starts here.
+        self._content.seek(self._content_start + max(0, min(position, self._content_end) - len(self._head)))
         self._position = position
+        return position
+
+    def _read_piece(self, size):
+        """Return at least one byte, and no more than the head, the file or the tail has."""
+        start = self._position
+        if start < len(self._head):
+            piece = self._head[start:start + size]
+        elif start < self._content_end:
+            piece = self._content.read(min(size, self._content_end - start))
+            if not piece:
+                raise AmigoCloudError(_CHANGED)
+            self._report(start + len(piece) - len(self._head))
+        else:
+            if start == self._content_end and self._content.read(1):
+                raise AmigoCloudError(_CHANGED)
+            piece = self._tail[start - self._content_end:][:size]
+        self._position += len(piece)
+        return piece

@@ -2,12 +2,10 @@ import os
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
-from .exceptions import AmigoCloudError
-
 CHUNK_SIZE: int
 MAX_SIZE_SIMPLE_UPLOAD: int
 
-_FileLike = str | os.PathLike[str] | IO[bytes]
+_FileLike = str | bytes | os.PathLike[str] | os.PathLike[bytes] | IO[bytes] | IO[str]
 
 def upload(
     post: Callable[..., Any],
@@ -17,7 +15,8 @@ def upload(
     chunk_size: int,
     force_chunked: bool,
     extra_data: Mapping[str, Any] | None,
-    resume: AmigoCloudError | None = None,
+    resume: BaseException | None = None,
     progress: bool | Callable[[int, int], object] | None = None,
 ) -> Any: ...
 def base_name(file_obj: _FileLike) -> str | None: ...
+def sendable(name: str | bytes) -> str: ...

@@ -299,11 +299,114 @@ def test_resume__after_the_chunks(client, server):
     assert server.imported() == [CONTENT]
 
 
-@pytest.mark.parametrize('resume', ['U1', 5, ValueError()])
+@pytest.mark.parametrize('resume', ['U1', 5, ValueError])
 def test_resume__bad_input(wire, client, resume):
     with pytest.raises(AmigoCloudError, match='resume'):
         upload(client, resume=resume)
     assert not wire.requests
+
+
+class Refuses(Exception):
+    """Takes no attributes but those of Python."""
+
+    def __setattr__(self, name, value):
+        if not name.startswith('__'):
+            raise AttributeError(name)
+        Exception.__setattr__(self, name, value)
+
+
+class Unreadable(io.BytesIO):
+    """A file whose read fails at an offset, as on a disk that breaks."""
+
+    def __init__(self, content, offset):
+        io.BytesIO.__init__(self, content)
+        self.broken = offset
+
+    def read(self, size=-1):
+        if self.tell() == self.broken and size:
+            raise IOError(5, 'Input/output error')
+        return io.BytesIO.read(self, size)
+
+
+@pytest.mark.parametrize('offset', [400, 800, 1024])
+@pytest.mark.parametrize('failure', [KeyboardInterrupt, SystemExit, ValueError, IOError, AmigoCloudError])
+def test_callback_raises__resumed(client, server, failure, offset):
+    def progress(done, total):
+        if done == offset:
+            raise failure('stop')
+    with pytest.raises(failure) as caught:
+        upload(client, progress=progress)
+    assert (caught.value.upload_id, caught.value.offset) == ('U1', offset) and not server.imports
+    assert upload(client, resume=pickle.loads(pickle.dumps(caught.value))) == {'job': 'J'}
+    assert server.imported() == [CONTENT] and list(server.uploads) == ['U1']
+
+
+def test_callback_raises__what_looks_like_a_lost_upload(wire, client, server):
+    wire.answers['/api/v1/other'] = Answer({'detail': 'md5'}, 404)
+
+    def progress(done, total):
+        client.get('/other')
+    with pytest.raises(AmigoCloudError) as caught:
+        upload(client, progress=progress)
+    assert (caught.value.upload_id, caught.value.offset) == ('U1', 400)
+    assert len(server.uploads) == 1
+
+
+def test_callback_raises__an_exception_without_attributes(client, server):
+    def progress(done, total):
+        raise Refuses('stop')
+    with pytest.raises(Refuses) as caught:
+        upload(client, progress=progress)
+    assert upload(client, resume=caught.value) == {'job': 'J'}
+    assert server.imported() == [CONTENT]
+
+
+@pytest.mark.parametrize('offset, upload_id', [(0, None), (400, 'U1'), (800, 'U1')])
+def test_read_error__resumed(client, server, offset, upload_id):
+    with pytest.raises(IOError) as caught:
+        client.upload_file(None, '/chunked', Unreadable(CONTENT, offset), 400)
+    assert (caught.value.upload_id, caught.value.offset, caught.value.errno) == (upload_id, offset, 5)
+    assert upload(client, resume=caught.value) == {'job': 'J'}
+    assert server.imported() == [CONTENT] and len(server.uploads) == 1
+
+
+def test_resume__goes_in_chunks_whatever_the_size(client, server):
+    server.faults[3] = before(403)
+    with pytest.raises(AmigoCloudError) as caught:
+        upload(client)
+    answer = client.upload_file('/simple', '/chunked', io.BytesIO(CONTENT), resume=caught.value)
+    assert answer == {'job': 'J'} and server.imported() == [CONTENT]
+
+
+@pytest.mark.parametrize('upload_id, offset', [(True, 5), ([], 5), ('U1', None), ('U1', -1), ('U1', '5'), ('U1', 2000)])
+def test_resume__bad_state(wire, client, upload_id, offset):
+    error = KeyboardInterrupt()
+    error.upload_id, error.offset = upload_id, offset
+    with pytest.raises(AmigoCloudError, match='resume'):
+        upload(client, resume=error)
+    assert not wire.requests
+
+
+@pytest.mark.parametrize('knows', [True, False])
+def test_md5__where_it_is_off(client, server, monkeypatch, knows):
+    real = hashlib.md5
+
+    def new_python(data=b'', usedforsecurity=True):
+        if usedforsecurity:
+            raise ValueError('disabled for FIPS')
+        return real(data)
+    monkeypatch.setattr(chunks.hashlib, 'md5', new_python if knows else lambda data=b'': real(data))
+    monkeypatch.setattr(server, 'complete', lambda request: {'md5': request.json['md5']})
+    server.faults[4] = lambda answer, request: server.complete(request)
+    assert upload(client) == {'md5': real(CONTENT).hexdigest()}
+
+
+def test_md5__starts_no_threads(client, server, monkeypatch):
+    started, start = [], threading.Thread.start
+    monkeypatch.setattr(threading.Thread, 'start',
+                        lambda thread: (started.append(threading.current_thread()), start(thread))[1])
+    upload(client)
+    assert threading.current_thread() not in started
 
 
 @pytest.fixture(scope='module')

@@ -1,16 +1,20 @@
 # -*- coding: utf-8 -*-
+import bz2
+import gzip
 import hashlib
 import io
 import os
 import re
 import subprocess
 import sys
+import tempfile
 
 import pytest
 import six
 from conftest import Answer
 
 from amigocloud import AmigoCloudError
+from amigocloud import amigocloud as old_path
 from amigocloud.amigocloud import CHUNK_SIZE, MAX_SIZE_SIMPLE_UPLOAD
 from amigocloud.multipart import Form, Multipart
 
@@ -176,10 +180,11 @@ def test_bad_input__no_such_file(wire, client, tmpdir):
 
 def test_bad_input__not_a_binary_file(wire, client, text):
     reading, writing = os.pipe()
-    with io.open(reading, 'rb') as pipe, io.open(text(b'abc'), encoding='ascii') as text_file:
-        for file_obj in (pipe, text_file, io.StringIO(u'abc'), None, 5, b''.join):
-            with pytest.raises(AmigoCloudError, match='neither a path nor|gives text'):
+    with io.open(reading, 'rb') as pipe, io.open(text(b'abc'), 'a', encoding='ascii') as unreadable:
+        for file_obj in (pipe, unreadable, io.StringIO(u'abc'), None, 5, b''.join, bytearray(b'abc') * 10000):
+            with pytest.raises(AmigoCloudError, match='neither a path nor|gives text') as caught:
                 client.upload_file(*URLS, file_obj=file_obj)
+            assert len(str(caught.value)) < 600
     os.close(writing)
     assert not wire.requests
 
@@ -243,6 +248,40 @@ def test_multipart(size):
     assert b''.join(iter(lambda: body.read(size), b'')) == whole
 
 
+@pytest.mark.parametrize('size', [1, 7, 100, 10000, 10 ** 6])
+def test_multipart__reads_at_most(size):
+    body = Multipart(Form({'a': 'b'}, 'n'), io.BytesIO(CONTENT), len(CONTENT))
+    whole = body.read()
+    assert body.read() == body.read(size) == b'' and body.read(0) == b''
+    assert body.seek(0) == 0
+    blocks = list(iter(lambda: body.read(size), b''))
+    assert b''.join(blocks) == whole and {len(block) for block in blocks[:-1]} <= {size}
+    assert body.seek(-1, os.SEEK_END) == len(whole) - 1 and body.read(None) == whole[-1:]
+
+
+def test_multipart__is_a_file():
+    content = io.BytesIO(b'before' + CONTENT)
+    content.seek(6)
+    body = Multipart(Form({'a': 'b'}, 'n'), content, len(CONTENT))
+    whole = io.BytesIO(body.read())
+    for position in range(0, len(body) + 5, 3):
+        assert body.seek(position) == whole.seek(position) == body.tell()
+        assert body.seek(2, os.SEEK_CUR) == whole.seek(2, os.SEEK_CUR) == body.tell()
+        assert body.read(50) == whole.read(50) and body.tell() == whole.tell()
+        assert body.read() == whole.read()
+    for arguments in ((-1,), (0, 5)):
+        with pytest.raises(ValueError):
+            body.seek(*arguments)
+
+
+def test_multipart__equals_its_bytes():
+    body = Multipart(Form({}, 'n'), io.BytesIO(CONTENT), len(CONTENT))
+    whole = body.read()
+    body.seek(5)
+    assert body == whole and body == body and not body != whole
+    assert body != whole[:-1] and body != 'n' and body.tell() == 5 and len({body, body}) == 1
+
+
 MEMORY = """
 import resource, sys
 from amigocloud import AmigoCloud
@@ -284,3 +323,158 @@ def test_progress__bad_input(wire, client, text):
     with pytest.raises(AmigoCloudError, match='progress'):
         client.upload_file(*URLS, file_obj=text(CONTENT), progress='yes')
     assert not wire.requests
+
+
+@pytest.mark.parametrize('size, limit, paths', [(4, 5, [SIMPLE]), (5, 5, [CHUNKED, COMPLETE])])
+def test_constants__set_by_a_script(wire, client, text, monkeypatch, size, limit, paths):
+    monkeypatch.setattr(old_path, 'MAX_SIZE_SIMPLE_UPLOAD', limit)
+    client.upload_file(*URLS, file_obj=text(CONTENT[:size]))
+    assert [request.path for request in wire.requests] == paths
+
+
+def test_constants__chunk_size_set_by_a_script(wire, client, text, monkeypatch):
+    monkeypatch.setattr(old_path, 'CHUNK_SIZE', 512)
+    client.upload_file(None, '/s/chunked_upload', text(CONTENT))
+    client.upload_file(None, '/s/chunked_upload', text(CONTENT), 1024)
+    assert [request.path for request in wire.requests] == [CHUNKED, CHUNKED, COMPLETE, CHUNKED, COMPLETE]
+
+
+@pytest.mark.parametrize('force_chunked', [False, True])
+def test_datafile__extra_data(wire, client, text, force_chunked):
+    datasets = '/api/v1/users/5/projects/6/datasets/'
+    wire.answers[datasets + 'chunked_upload'] = {'upload_id': 'U1'}
+    extra_data = {'dataset_write_action': 'overwrite', 'csv_props.delimiter': ';'}
+    given = dict(extra_data)
+    client.upload_datafile(5, 6, text(CONTENT), force_chunked=force_chunked, extra_data=extra_data)
+    assert extra_data == given
+    if force_chunked:
+        sent = {name: wire.requests[-1].json[name] for name in extra_data}
+    else:
+        sent = dict(read_multipart(wire.requests[0])[0])
+    assert sent == extra_data
+
+
+NOT_UTF8 = b'b\xfcrger.csv'
+
+
+def spellings(folder):
+    """Each way to name a file; a path of text where the system has one for this name."""
+    path = os.path.join(os.path.realpath(str(folder)).encode('utf-8'), NOT_UTF8)
+    with io.open(path, 'wb') as content:
+        content.write(CONTENT)
+    given = [path, Path(path)]
+    if hasattr(os, 'fsdecode'):
+        given += [os.fsdecode(path), Path(os.fsdecode(path))]
+    return given
+
+
+@pytest.mark.skipif(sys.platform in ('win32', 'darwin'), reason='file names are Unicode there')
+@pytest.mark.parametrize('force_chunked', [False, True])
+def test_name__not_utf8(wire, client, tmpdir, force_chunked):
+    paths = spellings(tmpdir)
+    files = [io.open(path.path if isinstance(path, Path) else path, 'rb') for path in paths]
+    for file_obj in paths + files:
+        client.upload_file(*URLS, file_obj=file_obj, force_chunked=force_chunked)
+    for file_obj in files:
+        file_obj.close()
+    sent = [read_multipart(request) for request in wire.requests if request.path != COMPLETE]
+    assert sent == [([], u'b\ufffdrger.csv'.encode('utf-8'), CONTENT)] * 2 * len(paths)
+
+
+@pytest.mark.skipif(sys.platform in ('win32', 'darwin'), reason='file names are Unicode there')
+@pytest.mark.parametrize('force_chunked', [False, True])
+def test_name__photo_not_utf8(wire, client, tmpdir, force_chunked):
+    wire.answers['/api/v1/related_tables/3/chunked_upload'] = {'upload_id': 'U1'}
+    for path in spellings(tmpdir):
+        client.upload_gallery_photo(3, 'f00', path, force_chunked=force_chunked)
+        request = wire.requests[-1]
+        fields = request.json if force_chunked else dict(read_multipart(request)[0])
+        assert fields['filename'] == u'b\ufffdrger.csv'
+
+
+def test_name__characters_beyond_the_first_plane(wire, client, text):
+    client.upload_file(*URLS, file_obj=text(CONTENT, u'\U0001f333.csv'))
+    assert read_multipart(wire.requests[0])[1] == u'\U0001f333.csv'.encode('utf-8')
+
+
+def unpacking(path):
+    """File objects that unpack what they read, and the name that each is to be sent under."""
+    opened = [(gzip.GzipFile, '.csv.gz', 'x.csv'), (gzip.open, '.tgz', 'x.tar'), (bz2.BZ2File, '.csv.bz2', 'x.csv')]
+    try:
+        import lzma
+    except ImportError:
+        pass  # Python 2
+    else:
+        opened.append((lzma.open, '.csv.xz', 'x.csv'))
+        opened.append((lambda name, mode: io.TextIOWrapper(gzip.open(name, mode)) if mode == 'rb'
+                       else gzip.open(name, mode), '.csv.GZ', 'x.csv'))
+    for make, ending, name in opened:
+        packed = make(path + ending, 'wb')
+        packed.write(CONTENT)
+        packed.close()
+        yield make(path + ending, 'rb'), name
+
+
+@pytest.mark.parametrize('force_chunked', [False, True])
+def test_name__of_a_file_that_is_unpacked(wire, client, tmpdir, force_chunked):
+    for file_obj, name in unpacking(str(tmpdir.join('x'))):
+        del wire.requests[:]
+        client.upload_file(*URLS, file_obj=file_obj, chunk_size=400, force_chunked=force_chunked)
+        file_obj.close()
+        chunks = [read_multipart(request) for request in wire.requests if request.path != COMPLETE]
+        assert b''.join(content for _, _, content in chunks) == CONTENT
+        # Some releases of Python give a BZ2File or LZMAFile no name.
+        assert {sent for _, sent, _ in chunks} <= {name.encode('ascii'), b'datafile'}
+        assert not isinstance(file_obj, gzip.GzipFile) or chunks[0][1] == name.encode('ascii')
+
+
+def test_name__of_a_packed_file_stays(wire, client, text):
+    path = text(CONTENT, 'x.csv.gz')
+    client.upload_file(*URLS, file_obj=path)
+    with io.open(path, 'rb') as content:
+        client.upload_file(*URLS, file_obj=content)
+    assert [read_multipart(request)[1] for request in wire.requests] == [b'x.csv.gz'] * 2
+
+
+@pytest.mark.parametrize('force_chunked', [False, True])
+def test_text_mode(wire, client, text, force_chunked):
+    content = u'é\r\nü\n'.encode('latin-1') * 9000
+    with io.open(text(content), encoding='latin-1') as file_obj:
+        file_obj.read(5)
+        client.upload_file(*URLS, file_obj=file_obj, force_chunked=force_chunked)
+        assert not file_obj.closed
+    assert read_multipart(wire.requests[0]) == ([], b'data.csv', content)
+
+
+def test_text_mode__what_is_not_yet_written(wire, client, text):
+    with io.open(text(b''), 'w+', encoding='utf-8', newline='') as file_obj:
+        file_obj.write(u'é,1\n')
+        client.upload_file(*URLS, file_obj=file_obj)
+    assert read_multipart(wire.requests[0]) == ([], b'data.csv', u'é,1\n'.encode('utf-8'))
+
+
+def test_text_mode__temporary_file(wire, client):
+    with tempfile.NamedTemporaryFile(mode='w+', suffix='.csv') as file_obj:
+        file_obj.write('a,b\n')
+        client.upload_file(*URLS, file_obj=file_obj)
+        name = os.path.basename(file_obj.name)
+    assert read_multipart(wire.requests[0]) == ([], name.encode('ascii'), b'a,b\n')
+
+
+@pytest.mark.parametrize('content', [CONTENT, CONTENT * 30000, b'a,b\n' * 10000, u'ä,b\n' * 10000, b'a,b\n' * 300])
+def test_bad_input__content_instead_of_a_path(wire, client, content):
+    for call in (lambda: client.upload_datafile(1, 1, content),
+                 lambda: client.upload_gallery_photo(1, 'f00', content, filename='x.jpg')):
+        with pytest.raises(AmigoCloudError, match='Pass a path or an open file object') as caught:
+            call()
+        assert len(str(caught.value)) < 600
+        # Nor does a traceback show more.
+        assert getattr(caught.value, '__cause__', None) is getattr(caught.value, '__context__', None) is None
+    assert not wire.requests
+
+
+@pytest.mark.skipif(str is bytes, reason='bytes are how Python 2 spells a path')
+def test_bad_input__short_content_instead_of_a_path(wire, client):
+    with pytest.raises(EnvironmentError, match='Pass a path') as caught:
+        client.upload_datafile(1, 1, b'a,b\n1,2\n')
+    assert isinstance(caught.value, AmigoCloudError) and not wire.requests
