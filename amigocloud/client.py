@@ -229,12 +229,14 @@ class AmigoCloud(object):
         Returns:
             Cursor: nothing is sent before its first use.
 
+        Raises:
+            AmigoCloudError: url is not a str, or params is not a dict.
+
         Example:
             for dataset in amigocloud.get_cursor('users/1/projects/2/datasets', {'limit': 100}):
                 print(dataset['name'])
         """
-        return Cursor(lambda url, params: self.get(url, params, **request_kwargs), url,
-                      _checked_params(params))
+        return Cursor(_Fetch(self, request_kwargs), url, _checked_params(params))
 
     def sql(self, query, project_id=None, limit=queries.PAGE_SIZE, prefetch=0, **params):
         """Reads the rows of an SQL query, at ``/projects/PROJECT/sql``.
@@ -256,7 +258,7 @@ class AmigoCloud(object):
             for row in amigocloud.sql('SELECT name FROM dataset_2', project_id=1):
                 print(row['name'])
         """
-        return queries.select(self.get, self._below(project_id), query, limit, prefetch, params)
+        return queries.select(_Fetch(self), self._below(project_id), query, limit, prefetch, params)
 
     def execute(self, query, project_id=None):
         """Writes by an SQL query: POSTs it to ``/projects/PROJECT/sql``.
@@ -302,7 +304,8 @@ class AmigoCloud(object):
         Example:
             amigocloud.read_dataset(1, 2, prefetch=2).to_geodataframe()
         """
-        return queries.read_dataset(self.get, self._below(project_id), dataset_id, limit, prefetch, offset, rows, state)
+        return queries.read_dataset(_Fetch(self), self._below(project_id), dataset_id, limit, prefetch, offset, rows,
+                                    state)
 
     def insert_rows(self, project_id, dataset_id, rows):
         """Puts rows into a dataset: by its ``submit_change``, in batches below 15 MB, and waits for the job of each.
@@ -722,6 +725,17 @@ class AmigoCloud(object):
         if not self._user_id:
             raise AmigoCloudError('You must be logged in with a user token to start receiving websocket events.')
         self._websocket().subscribe(url, dict(payload, userid=self._user_id))
+
+
+class _Fetch(object):
+    """Sends the GETs of a cursor. Can be pickled, which a bound method cannot on Python 2."""
+
+    def __init__(self, client, request_kwargs=None):
+        self._client = client
+        self._request_kwargs = request_kwargs or {}
+
+    def __call__(self, url, params):
+        return self._client.get(url, params, **self._request_kwargs)
 
 
 def _weak_get(client):
