@@ -252,54 +252,33 @@ def test_cursor__end_shows_no_internal_exception():
 
 
 @pytest.mark.parametrize('prefetch', [0, 2])
-def test_cursor__several_threads(prefetch):
-    pages, failures = 40, [3, 3, 20]
-    everyone = Meeting(4)
+def test_cursor__several_threads(wire, client, prefetch):
+    numbers = [list(range(10 * page, 10 * page + 10)) if page % 3 else None for page in range(30)]
+    serve_pages(wire, numbers)
+    for failing in ('/api/v1/p3', '/api/v1/p20'):
+        wire.answers[failing] = [Answer(status=400), Answer(b'<html>'), wire.answers[failing]]
 
-    def fetch(url, params):
-        number = int(url)
-        # While this page is on its way, the other threads come to want it.
-        everyone.come(first_to_ask=True)
-        if number in failures:
-            failures.remove(number)
-            raise AmigoCloudError('cut')
-        rows = list(range(10 * number, 10 * number + 10)) if number % 3 else None
-        return {'results': rows, 'next': str(number + 1) if number + 1 < pages else None}
+    wire.answers['/api/v1/projects/1/sql'] = wire.answers['/api/v1/p0']
+    cursor, taken, failures = client.sql('x', 1, prefetch=prefetch), [], []
 
     def use():
-        everyone.come()
         while True:
             try:
                 taken.append(next(cursor))
-            except AmigoCloudError:
-                pass
+            except AmigoCloudError as error:
+                failures.append(error)
             except StopIteration:
                 return
 
-    cursor, taken = Cursor(fetch, '0', prefetch=prefetch), []
     threads = [threading.Thread(target=use) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
         assert not thread.is_alive()
-    assert sorted(taken) == [row for page in range(pages) if page % 3 for row in range(10 * page, 10 * page + 10)]
-    assert not cursor.has_next and not failures
-
-
-class Meeting(object):
-    """Where so many threads wait for each other once."""
-
-    def __init__(self, size):
-        self.missing, self.changed = size, threading.Condition()
-
-    def come(self, first_to_ask=False):
-        with self.changed:
-            if not first_to_ask:
-                self.missing -= 1
-                self.changed.notify_all()
-            while self.missing > 0:
-                self.changed.wait(10)
+    assert sorted(taken) == [row for rows in numbers if rows for row in rows]
+    assert len(failures) == 4 and len(wire.requests) == 30 + 4
+    assert not cursor.has_next
 
 
 def test_cursor__first_page_is_asked_for_once():
