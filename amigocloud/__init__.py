@@ -14,8 +14,8 @@ import logging
 from .client import AmigoCloud
 from .cursor import Cursor
 from .exceptions import AmigoCloudError, AmigoCloudJobError
-from .version import __version__
+from .version import __version__  # noqa: F401 - a name of the package, not of "import *"
 
-__all__ = ['AmigoCloud', 'AmigoCloudError', 'AmigoCloudJobError', 'Cursor', '__version__']
+__all__ = ['AmigoCloud', 'AmigoCloudError', 'AmigoCloudJobError', 'Cursor']
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

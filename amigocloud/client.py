@@ -251,11 +251,14 @@ class AmigoCloud(object):
         Returns:
             Cursor: nothing is sent before its first use.
 
+        Raises:
+            AmigoCloudError: url is not a str, or params is not a dict.
+
         Example:
             for dataset in amigocloud.get_cursor('users/1/projects/2/datasets', {'limit': 100}):
                 print(dataset['name'])
         """
-        return Cursor(functools.partial(_fetch_page, self, url, request_kwargs), url, _checked_params(params))
+        return Cursor(self._fetch(url, request_kwargs), url, _checked_params(params))
 
     def sql(self, query, project_id=None, limit=queries.PAGE_SIZE, prefetch=0, **params):
         """Reads the rows of an SQL query, at ``/projects/PROJECT/sql``.
@@ -277,7 +280,7 @@ class AmigoCloud(object):
             for row in amigocloud.sql('SELECT name FROM dataset_2', project_id=1):
                 print(row['name'])
         """
-        return queries.select(self.get, self._below(project_id), query, limit, prefetch, params)
+        return queries.select(self._fetch(), self._below(project_id), query, limit, prefetch, params)
 
     def execute(self, query, project_id=None):
         """Writes by an SQL query: POSTs it to ``/projects/PROJECT/sql``.
@@ -323,7 +326,8 @@ class AmigoCloud(object):
         Example:
             amigocloud.read_dataset(1, 2, prefetch=2).to_geodataframe()
         """
-        return queries.read_dataset(self.get, self._below(project_id), dataset_id, limit, prefetch, offset, rows, state)
+        return queries.read_dataset(self._fetch(), self._below(project_id), dataset_id, limit, prefetch, offset, rows,
+                                    state)
 
     def insert_rows(self, project_id, dataset_id, rows):
         """Puts rows into a dataset: by its ``submit_change``, in batches below 15 MB, and waits for the job of each.
@@ -728,6 +732,10 @@ class AmigoCloud(object):
         return self._transport.request(method, self.build_url(url), self._token, self.api_url, self.check_for_errors,
                                        **kwargs)
 
+    def _fetch(self, start=None, request_kwargs=None):
+        """The callable that fetches the pages of a cursor; it can be pickled."""
+        return functools.partial(_fetch_page, self, start, request_kwargs or {})
+
     def _send(self, method, url, data, files, headers, raw, send_as_json, content_type, request_kwargs):
         headers = CaseInsensitiveDict(headers or {})
         if send_as_json and not files:
@@ -782,9 +790,9 @@ def _weak_get(client):
     return get
 
 
-def _fetch_page(client, start, request_kwargs, url, params):
+def _fetch_page(client, start, request_kwargs, url, params=None):
     """Fetch a page of a cursor; the caller's headers are meant for the URL at which the cursor starts."""
-    return client._request('GET', url, params=params, meant_for=client.build_url(start), **request_kwargs)
+    return client._request('GET', url, params=params, meant_for=start and client.build_url(start), **request_kwargs)
 
 
 def _checked_base_url(base_url):

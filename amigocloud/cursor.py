@@ -2,6 +2,8 @@
 from __future__ import absolute_import
 
 import collections
+import os
+import threading
 
 import six
 
@@ -13,19 +15,30 @@ from .pages import Pages
 class Cursor(six.Iterator):
     """Iterates over the rows of an endpoint, page by page; made by ``AmigoCloud.get_cursor``.
 
-    Nothing is sent before the first use, and a page is asked for only when a row of it is wanted. One page is
-    kept in memory. A page that fails raises AmigoCloudError; using the cursor again asks for it again, so that
-    no row is lost and none comes twice.
+    Nothing is sent before the first use, and a page is requested only when a row of it is needed. One page is
+    kept in memory. A page that fails raises AmigoCloudError; using the cursor again requests it again, so that
+    no row is lost and none comes twice. An answer that is not a page (a JSON object with ``next``) is one row by
+    itself.
 
-    ``to_dataframe`` and its like give the whole result, from its first row, whatever was used of the cursor: they read
-    it anew, and can be called again. A notebook shows a cursor as a table of its first rows, and asks for the first
-    page if there was none yet.
+    ``to_dataframe`` and its like return the whole result, from its first row, no matter how many rows the cursor has
+    returned: they read it again, and can be called again. A notebook shows a cursor as a table of its first rows, and
+    requests the first page if there was none yet.
+
+    Several threads may use one cursor: each row goes to one of them. Where another thread may take the last row, call
+    ``next`` and catch StopIteration instead of asking ``has_next``.
+
+    A cursor can be pickled or copied, with its rows at hand and its position. The copy goes on from there by itself, so
+    both return the remaining rows. What is lost is the open connection, and the pages that ``prefetch`` has already
+    requested: the copy requests them again.
 
     Args:
-        fetch (callable): ``fetch(url, params)`` gives the decoded answer.
+        fetch (callable): ``fetch(url, params)`` returns the decoded answer. It must be picklable for a cursor that is.
         url (str): the endpoint, as ``AmigoCloud.get`` takes it.
         params (dict): the query of the first request; the service repeats it in the ``next`` links.
-        prefetch (int): pages that a thread asks for while the rows of an earlier one are used. Defaults to 0.
+        prefetch (int): pages that a thread requests while the rows of an earlier one are used. Defaults to 0.
+
+    Raises:
+        AmigoCloudValueError: url is not a str.
 
     Example:
         cursor = amigocloud.get_cursor('me/projects')
@@ -39,69 +52,74 @@ class Cursor(six.Iterator):
         self._source = (fetch, url, dict(params or {}))
         self._prefetch = prefetch
         self._pages = self._open()
-        self._page = self._head = None
-        self._more = True
+        self._page = self._head = self._position = None
         self._rows = collections.deque()
+        self._turning = _TurningLock()
 
     def __iter__(self):
         return self
 
     def __next__(self):
-        try:
-            return self._rows.popleft()
-        except IndexError:
+        while True:
+            try:
+                return self._rows.popleft()
+            except IndexError:
+                # Turn the page outside of this block, or its errors would show this one as their context.
+                pass
             if not self.has_next:
                 raise StopIteration
-            return self._rows.popleft()
 
     def next(self):
-        """Gives the next row, on Python 3 too.
+        """Return the next row, on Python 3 too.
 
         Returns:
             The row: a dict from lists and SQL.
 
         Raises:
-            StopIteration: there is none.
-            AmigoCloudError: the page could not be had.
+            StopIteration: there is no other row.
+            AmigoCloudError: the request for the page failed.
         """
         return self.__next__()
 
     @property
     def has_next(self):
-        """Whether there is another row; asks the service only where the rows at hand do not tell.
+        """Whether there is another row; sends a request only if the rows at hand do not tell.
 
         Returns:
-            bool: True if ``next`` will give a row.
+            bool: True if ``next`` will return a row, unless another thread takes it.
 
         Raises:
-            AmigoCloudError: the page could not be had.
+            AmigoCloudError: the request for the page failed.
         """
-        while not self._rows and self._more:
-            self._turn_page()
-        return bool(self._rows)
+        if self._rows:
+            return True
+        with self._turning:
+            while not self._rows and self._has_page:
+                self._turn_page()
+            return bool(self._rows)
 
     def get(self, name):
-        """Gives a member of the latest page other than its rows, such as ``count`` or ``columns``.
+        """Return a member of the latest page other than its rows, such as ``count`` or ``columns``.
 
         Args:
             name (str): the member's name.
 
         Returns:
-            Its value. Asks for the first page if there was none yet.
+            Its value. Requests the first page if there was none yet.
 
         Raises:
-            ValueError: the page has no such member.
-            AmigoCloudError: the page could not be had.
+            ValueError: the page has no such member, or is not a JSON object.
+            AmigoCloudError: the request for the page failed.
 
         Example:
             amigocloud.get_cursor('me/projects').get('count')
         """
-        if self._page is None:
-            self._turn_page()
-        if name not in self._page:
+        self._turn_first_page()
+        page = self._page
+        if name not in page:
             raise ValueError('The page of {} has no {!r}; it has {}.'.format(
-                printable(self._endpoint), name, printable(', '.join(sorted(self._page))) or 'nothing else'))
-        return self._page[name]
+                printable(self._endpoint), name, printable(', '.join(sorted(page))) or 'nothing else'))
+        return page[name]
 
     def to_dataframe(self, progress=None):
         """Gives the whole result as a table; needs ``pip install "amigocloud[pandas]"``.
@@ -185,28 +203,50 @@ class Cursor(six.Iterator):
 
     def _repr_html_(self):
         try:
-            if self._page is None:
-                self._turn_page()
+            self._turn_first_page()
             return preview.table(repr(self), self._page, self._head)
         except AmigoCloudError as error:
             return preview.failure(repr(self), error)
 
     def __repr__(self):
+        page = self._page
         count = ''
-        if self._page is not None and 'count' in self._page:
-            count = ', {:.40} rows'.format(repr(self._page['count']))
+        if page is not None and 'count' in page:
+            count = ', {:.40} rows'.format(repr(page['count']))
         return str('<Cursor over {}{}>').format(printable(self._endpoint), count)
+
+    def __getstate__(self):
+        with self._turning:
+            # A list at once, since other threads may take rows while it is being pickled.
+            state = dict(self.__dict__, _rows=list(self._rows))
+        del state['_pages'], state['_turning']
+        return state
+
+    def __setstate__(self, state):
+        self.__dict__.update(state, _rows=collections.deque(state['_rows']), _turning=_TurningLock())
+        self._pages = self._open(self._position)
+
+    @property
+    def _has_page(self):
+        """Whether there is a page to request."""
+        return self._position is None or self._position.url is not None
+
+    def _turn_first_page(self):
+        if self._page is None:
+            with self._turning:
+                if self._page is None:
+                    self._turn_page()
 
     def _turn_page(self):
         page = self._pages.turn()
-        self._page, self._more = page.members, page.more
-        self._rows.extend(page.rows)
         if self._head is None:
             self._head = page.rows[:preview.ROWS]
+        self._page, self._position = page.members, page.position
+        self._rows.extend(page.rows)
 
-    def _open(self):
-        """The pages from the first on, with their own requests."""
-        pages = Pages(*self._source)
+    def _open(self, position=None):
+        """Return pages that send their own requests: from the first on, or from a position."""
+        pages = Pages(*self._source, position=position)
         if not self._prefetch:
             return pages
         from .prefetch import PrefetchedPages
@@ -214,8 +254,29 @@ class Cursor(six.Iterator):
 
     def _read_anew(self):
         pages = self._open()
-        more = True
-        while more:
+        while True:
             page = pages.turn()
-            more = page.more
             yield page
+            if page.position.url is None:
+                return
+
+
+class _TurningLock(object):
+    """A lock for turning a page, which does not block forever in a process that was forked meanwhile.
+
+    Each process has a lock of its own. One that is still held in the copy of another process belongs to a thread that
+    does not exist here: it had requested a page, and whether its rows arrived is unknown.
+    """
+
+    def __init__(self):
+        self._locks = {}
+
+    def __enter__(self):
+        own = self._locks.setdefault(os.getpid(), threading.Lock())
+        if any(lock.locked() for lock in list(self._locks.values()) if lock is not own):
+            raise AmigoCloudError('The process was forked while a page of this cursor was being requested, and the '
+                                  'page went to the parent. Make a cursor in each process.')
+        own.acquire()
+
+    def __exit__(self, *exc_info):
+        self._locks[os.getpid()].release()

@@ -97,7 +97,7 @@ class _Shelf(object):
         """Puts down what was turned, and tells whether to turn another one."""
         with self._changed:
             self._outcomes.append((page, error))
-            self._goes_on = error is None and page.more and not self.abandoned
+            self._goes_on = error is None and page.position.url is not None and not self.abandoned
             has_room = len(self._outcomes) < self._size
             if not (self._goes_on and has_room):
                 self._thread = None

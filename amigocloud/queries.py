@@ -12,15 +12,15 @@ from .exceptions import AmigoCloudError, AmigoCloudValueError
 PAGE_SIZE = 5000
 
 
-def select(get, below, query, limit, prefetch, params):
+def select(fetch, below, query, limit, prefetch, params):
     """Reads by a query; see ``AmigoCloud.sql``.
 
     Args:
-        get (callable): sends a GET, as ``AmigoCloud.get`` does.
+        fetch (callable): ``fetch(url, params)`` sends a GET and returns the decoded answer; see ``Cursor``.
         below (str): what stands before the paths of the project; see ``project_path``.
     """
     params = dict(params, query=_checked_query(query), limit=_number('limit', limit, 1))
-    return Cursor(get, below + 'sql', params, _number('prefetch', prefetch))
+    return Cursor(fetch, below + 'sql', params, _number('prefetch', prefetch))
 
 
 def execute(post, below, query):
@@ -28,7 +28,7 @@ def execute(post, below, query):
     return post(below + 'sql', {'query': _checked_query(query)})
 
 
-def read_dataset(get, below, dataset_id, limit, prefetch, offset, rows, state):
+def read_dataset(fetch, below, dataset_id, limit, prefetch, offset, rows, state):
     """Reads a dataset at one state; see ``AmigoCloud.read_dataset``."""
     dataset_id = _number('dataset_id', dataset_id, 1)
     # Without an order each page may have one of its own: rows would be lost between two, and others come twice.
@@ -37,13 +37,29 @@ def read_dataset(get, below, dataset_id, limit, prefetch, offset, rows, state):
         query += ' LIMIT {}'.format(_number('rows', rows))
     if offset:
         query += ' OFFSET {}'.format(_number('offset', offset))
+    at_state = _FetchAtState(fetch, '{}datasets/{}/master'.format(below, dataset_id), state)
+    return select(at_state, below, query, limit, prefetch, {'dataset_id': dataset_id})
 
-    def get_at_state(url, params):
+
+class _FetchAtState(object):
+    """Sends the GETs of a cursor over one state. A class, since a function inside another one cannot be pickled."""
+
+    def __init__(self, fetch, master_url, state):
+        self._fetch = fetch
+        self._master_url = master_url
+        self._state = state
+
+    def __call__(self, url, params):
         # Only the first page has params: the links to the next ones repeat them.
         if params:
-            params = dict(params, state=state or _newest_state(get, below, dataset_id))
-        return get(url, params)
-    return select(get_at_state, below, query, limit, prefetch, {'dataset_id': dataset_id})
+            params = dict(params, state=self._state or self._newest_state())
+        return self._fetch(url, params)
+
+    def _newest_state(self):
+        answer = self._fetch(self._master_url, None)
+        if not isinstance(answer, dict) or not answer.get('master'):
+            raise AmigoCloudError(u'The answer of {} names no state: {!r}'.format(self._master_url, answer))
+        return answer['master']
 
 
 def project_path(project_id, has_project_url):
@@ -61,14 +77,6 @@ def project_path(project_id, has_project_url):
     if not has_project_url:
         raise AmigoCloudValueError('Say which project_id: only a client with a project token knows it.')
     return ''
-
-
-def _newest_state(get, below, dataset_id):
-    url = '{}datasets/{}/master'.format(below, dataset_id)
-    answer = get(url)
-    if not isinstance(answer, dict) or not answer.get('master'):
-        raise AmigoCloudError(u'The answer of {} names no state: {!r}'.format(url, answer))
-    return answer['master']
 
 
 def _checked_query(query):

@@ -1,9 +1,17 @@
+import copy
+import os
+import pickle
+import subprocess
+import sys
+import threading
+
 import pytest
+import six
 from conftest import Answer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amigocloud import Cursor
+from amigocloud import AmigoCloud, Cursor
 from amigocloud.amigocloud import AmigoCloudIterator
 from amigocloud.exceptions import AmigoCloudError
 
@@ -128,11 +136,300 @@ def test_cursor__circle(wire, client):
     assert len(wire.requests) == 1
 
 
-@pytest.mark.parametrize('page', [[1, 2], None, 5, u'x', {'results': 5, 'next': None}, {'results': None, 'next': None}])
-def test_cursor__wrong_shape(wire, client, page):
-    wire.answers['/api/v1/x'] = page if page is not None else Answer(b'null')
-    with pytest.raises(AmigoCloudError, match='not a'):
+def links(circle, start):
+    """A ``fetch`` of pages ``0``, ``1`` ..., each with its own number as row; after ``circle - 1`` comes ``start``."""
+    def fetch(url, params):
+        fetch.asked += 1
+        number = int(url)
+        return {'results': [number], 'next': str(number + 1 if number + 1 < circle else start)}
+    fetch.asked = 0
+    return fetch
+
+
+@pytest.mark.parametrize('length', [1, 2, 3, 7, 40])
+@pytest.mark.parametrize('before', [0, 1, 5, 30])
+def test_cursor__longer_circle(length, before):
+    fetch = links(before + length, before)
+    cursor, rows = Cursor(fetch, '0'), []
+    with pytest.raises(AmigoCloudError, match='0 lead in a circle, back to [0-9]+'):
+        for row in cursor:
+            rows.append(row)
+    pages = before + length
+    assert rows[:pages] == list(range(pages)) and len(rows) <= 3 * pages
+    # A page that names itself is noticed at once.
+    assert length > 1 or rows == list(range(pages))
+    with pytest.raises(AmigoCloudError, match='circle'):
+        next(cursor)
+    assert fetch.asked == len(rows)
+
+
+def test_cursor__circle_on_the_wire(wire, client):
+    serve_pages(wire, [[1], [2], [3]])
+    wire.answers['/api/v1/p2'] = {'results': [3], 'next': wire.url + '/api/v1/p1?limit=2&offset=1&token=secret'}
+    with pytest.raises(AmigoCloudError, match='circle') as caught:
+        list(client.get_cursor('p0'))
+    assert wire.url + '/api/v1/p' in str(caught.value) and 'secret' not in str(caught.value)
+    assert len(wire.requests) <= 9
+
+
+def test_cursor__memory_does_not_grow_with_the_pages():
+    def fetch(url, params):
+        return {'results': [url], 'next': str(int(url) + 1)}
+    cursor = Cursor(fetch, '0')
+    sizes = []
+    for row in cursor:
+        if row in ('500', '5000'):
+            sizes.append(len(pickle.dumps(cursor._pages._position)))
+        if row == '5000':
+            break
+    assert sizes[1] < sizes[0] + 50
+
+
+@pytest.mark.parametrize('answer', [[1, 2], [], [{'a': 1}], None, 5, u'x', False])
+def test_cursor__answer_that_is_no_object_is_one_row(wire, client, answer):
+    wire.answers['/api/v1/x'] = lambda request: Answer(answer if answer is not None else b'null')
+    cursor = client.get_cursor('x')
+    assert cursor.has_next
+    with pytest.raises(ValueError, match='count.*nothing else'):
+        cursor.get('count')
+    assert list(cursor) == [answer] and not cursor.has_next
+    assert repr(cursor) == '<Cursor over x>'
+    assert len(wire.requests) == 1
+
+
+@pytest.mark.parametrize('rows', ['results', 'data'])
+def test_cursor__null_is_an_empty_page(wire, client, rows):
+    serve_pages(wire, [None, [1], None, None, [2], None], rows, count=2)
+    cursor = client.get_cursor('p0')
+    assert list(cursor) == [1, 2]
+    assert cursor.get('count') == 2
+    serve_pages(wire, [None], rows)
+    cursor = client.get_cursor('p0')
+    assert not cursor.has_next and list(cursor) == []
+
+
+@pytest.mark.parametrize('page', [{'results': 5, 'next': None}, {'data': {'a': 1}, 'next': None}])
+def test_cursor__rows_that_are_no_list(wire, client, page):
+    wire.answers['/api/v1/x'] = page
+    with pytest.raises(AmigoCloudError, match='not a list'):
         list(client.get_cursor('x'))
+
+
+def test_cursor__empty_answer(wire, client):
+    wire.answers['/api/v1/x'] = Answer()
+    with pytest.raises(AmigoCloudError, match='empty'):
+        list(client.get_cursor('x'))
+
+
+@pytest.mark.parametrize('url', [5, None, ['x'], {'a': 1}, True])
+def test_cursor__bad_url(wire, client, url):
+    with pytest.raises(ValueError, match='URL') as caught:
+        client.get_cursor(url)
+    assert isinstance(caught.value, AmigoCloudError)
+    assert not wire.requests
+
+
+@pytest.mark.skipif(six.PY2, reason='Python 2 has no context of exceptions')
+@pytest.mark.parametrize('answer', [Answer(status=500), Answer(b'<html>'), {'results': 5, 'next': None}])
+@pytest.mark.parametrize('prefetch', [0, 2])
+def test_cursor__error_shows_no_internal_exception(wire, client, answer, prefetch):
+    wire.answers['/api/v1/projects/1/sql'] = answer
+    cursor = client.sql('x', 1, prefetch=prefetch)
+    for use in (next, list, Cursor.next, lambda cursor: cursor.has_next, lambda cursor: cursor.get('count')):
+        with pytest.raises(AmigoCloudError) as caught:
+            use(cursor)
+        error = caught.value
+        while error is not None:
+            assert not isinstance(error, LookupError)
+            error = error.__context__
+
+
+@pytest.mark.skipif(six.PY2, reason='Python 2 has no context of exceptions')
+def test_cursor__end_shows_no_internal_exception():
+    with pytest.raises(StopIteration) as caught:
+        next(Cursor(lambda url, params: {'results': [], 'next': None}, '0'))
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize('prefetch', [0, 2])
+def test_cursor__several_threads(wire, client, prefetch):
+    numbers = [list(range(10 * page, 10 * page + 10)) if page % 3 else None for page in range(30)]
+    serve_pages(wire, numbers)
+    for failing in ('/api/v1/p3', '/api/v1/p20'):
+        wire.answers[failing] = [Answer(status=400), Answer(b'<html>'), wire.answers[failing]]
+
+    wire.answers['/api/v1/projects/1/sql'] = wire.answers['/api/v1/p0']
+    cursor, taken, failures = client.sql('x', 1, prefetch=prefetch), [], []
+
+    def use():
+        while True:
+            try:
+                taken.append(next(cursor))
+            except AmigoCloudError as error:
+                failures.append(error)
+            except StopIteration:
+                return
+
+    threads = [threading.Thread(target=use) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert sorted(taken) == [row for rows in numbers if rows for row in rows]
+    assert len(failures) == 4 and len(wire.requests) == 30 + 4
+    assert not cursor.has_next
+
+
+def test_cursor__first_page_is_asked_for_once():
+    asked, opened, waiting = [], threading.Event(), threading.Semaphore(0)
+
+    def fetch(url, params):
+        asked.append(url)
+        assert opened.wait(10)
+        return {'results': [1], 'next': None, 'count': 1}
+
+    def use(call):
+        waiting.release()
+        results.append(call())
+
+    cursor, results = Cursor(fetch, '0'), []
+    calls = [lambda: cursor.get('count'), lambda: cursor.has_next, lambda: cursor._repr_html_() and 1] * 2
+    threads = [threading.Thread(target=use, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+        waiting.acquire()
+    opened.set()
+    for thread in threads:
+        thread.join(10)
+    assert results == [1] * 6 and asked == ['0']
+    assert list(cursor) == [1]
+
+
+FORK = '''
+import os, threading, warnings
+from amigocloud import AmigoCloudError, Cursor
+warnings.simplefilter('ignore')     # newer Pythons warn of a fork beside threads
+reached, opened = threading.Event(), threading.Event()
+opened.set()
+def fetch(url, params):
+    if url == '1':
+        reached.set()
+        opened.wait(10)
+    return {'data': [int(url), int(url)], 'next': str(int(url) + 1) if int(url) < 2 else None}
+cursor = Cursor(fetch, '0')
+def in_child(call):
+    child = os.fork()
+    if not child:
+        os._exit(call())
+    return os.waitpid(child, 0)[1]
+'''
+
+
+def run(program):
+    """Runs a program in a new interpreter; what it prints."""
+    return subprocess.check_output([sys.executable, '-W', 'error', '-c', program], stderr=subprocess.STDOUT,
+                                   env=dict(os.environ, PYTHONPATH=os.path.dirname(os.path.dirname(__file__)))).decode()
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='this system has no fork')
+def test_cursor__fork():
+    assert run(FORK + '''
+print(next(cursor))
+print(in_child(lambda: list(cursor) != [0, 1, 1, 2, 2]))
+print(in_child(lambda: in_child(lambda: list(cursor) != [0, 1, 1, 2, 2]) > 0))
+print(list(cursor) == [0, 1, 1, 2, 2])
+''').split() == ['0', '0', '0', 'True']
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='this system has no fork')
+def test_cursor__fork_while_a_page_is_on_its_way():
+    assert run(FORK + '''
+opened.clear()
+print([next(cursor), next(cursor)] == [0, 0])
+rows = []
+thread = threading.Thread(target=lambda: rows.append(next(cursor)))
+thread.start()
+reached.wait(10)
+def in_vain():
+    for _ in range(2):
+        try:
+            next(cursor)
+        except AmigoCloudError:
+            continue
+        return 1
+    return 0
+print(in_child(in_vain))
+opened.set()
+thread.join()
+print(rows + list(cursor) == [1, 1, 2, 2])
+''').split() == ['True', '0', 'True']
+
+
+def every_cursor(client):
+    return [client.get_cursor('p0', {'limit': 2}, headers={'X-Who': 'me'}),
+            client.sql('x', 1), client.sql('x', 1, prefetch=2),
+            client.read_dataset(1, 2), client.read_dataset(1, 2, prefetch=2)]
+
+
+def serve_every_cursor(wire):
+    serve_pages(wire, [[1, 2], [3], [], [4, 5]], count=5)
+    wire.answers['/api/v1/projects/1/sql'] = wire.answers['/api/v1/p0']
+    wire.answers['/api/v1/projects/1/datasets/2/master'] = {'master': 'S'}
+
+
+@pytest.mark.parametrize('number', range(5))
+@pytest.mark.parametrize('make_copy', [lambda cursor: pickle.loads(pickle.dumps(cursor)),
+                                       lambda cursor: pickle.loads(pickle.dumps(cursor, 2)),
+                                       copy.copy, copy.deepcopy])
+def test_cursor__copies(wire, client, number, make_copy):
+    serve_every_cursor(wire)
+    for used in range(6):
+        cursor = every_cursor(client)[number]
+        assert [next(cursor) for _ in range(used)] == list(range(1, used + 1))
+        copied = make_copy(cursor)
+        assert repr(copied) == repr(cursor)
+        assert [next(cursor) for _ in range(used, 5)] == list(range(used + 1, 6))
+        assert list(copied) == list(range(used + 1, 6))
+        assert copied.get('count') == 5 and not cursor.has_next
+
+
+def test_cursor__copy_sends_what_the_cursor_would_have_sent(wire, client):
+    serve_every_cursor(wire)
+    cursor = every_cursor(client)[0]
+    copied = pickle.loads(pickle.dumps(cursor))
+    assert not wire.requests
+    assert list(copied) == [1, 2, 3, 4, 5]
+    sent = [(request.target, request.headers['x-who']) for request in wire.requests]
+    del wire.requests[:]
+    assert list(cursor) == [1, 2, 3, 4, 5]
+    assert [(request.target, request.headers['x-who']) for request in wire.requests] == sent
+
+
+def test_cursor__copy_notices_a_circle():
+    cursor = Cursor(Circle(), '0')
+    assert [next(cursor) for _ in range(20)] == list(range(20))
+    for _ in range(5):
+        cursor = pickle.loads(pickle.dumps(cursor))
+        assert next(cursor) < 30
+    with pytest.raises(AmigoCloudError, match='circle'):
+        for _ in range(100):
+            cursor = pickle.loads(pickle.dumps(cursor))
+            next(cursor)
+
+
+class Circle(object):
+    def __call__(self, url, params):
+        return {'results': [int(url)], 'next': str((int(url) + 1) % 30)}
+
+
+def test_cursor__copy_in_another_process(wire):
+    serve_pages(wire, [[1, 2], [3], [4]])
+    with AmigoCloud('secret', base_url=wire.url, use_websockets=False) as client:
+        cursor = client.get_cursor('p0')
+        assert next(cursor) == 1
+        program = 'import pickle; print(list(pickle.loads({!r})) == [2, 3, 4])'.format(pickle.dumps(cursor, 2))
+        assert run(program).split() == ['True']
 
 
 @pytest.mark.parametrize('link', [5, {'a': 1}, ['x'], True])
