@@ -582,8 +582,8 @@ class AmigoCloud(object):
     def download_photos(self, gallery_id, destination, source_amigo_id=None, progress=None):
         """Downloads the photos of a gallery, several at a time.
 
-        The entry 17 with ``oak.jpg`` becomes ``oak-17.jpg``, so that none overwrites another. A photo that is there
-        already with the right size is left alone.
+        The entry whose amigo_id is 0a1b, with ``oak.jpg``, becomes ``oak-0a1b.jpg``, so that none overwrites another. A
+        photo that is there already with the right size is left alone, so a call that ended early can be made again.
 
         Args:
             gallery_id (int): the gallery.

@@ -11,7 +11,8 @@ from six.moves.urllib.parse import quote
 
 from .downloads import Body, in_folder
 from .exceptions import AmigoCloudError, AmigoCloudValueError, strike_out
-from .filenames import safe_name
+from .filenames import LONGEST_NAME, safe_name
+from .pages import ROW_MEMBERS
 from .progress import check_progress, reporting
 
 #: Photos on their way at a time.
@@ -37,7 +38,7 @@ def download_photos(get, get_cursor, gallery_id, destination, source_amigo_id=No
     params = {'limit': PAGE_SIZE}
     if source_amigo_id is not None:
         params['source_amigo_id'] = source_amigo_id
-    entries = list(get_cursor(gallery + 'entries', params))
+    entries = [entry for row in get_cursor(gallery + 'entries', params) for entry in _entries(row)]
     if not os.path.isdir(folder):
         os.makedirs(folder)
     stopped = threading.Event()
@@ -70,6 +71,13 @@ def download_photos(get, get_cursor, gallery_id, destination, source_amigo_id=No
     return paths
 
 
+def _entries(row):
+    """The entries in a row of the cursor, for which a page without ``next`` is one row."""
+    if isinstance(row, dict) and 'filename' not in row:
+        row = next((row[name] for name in ROW_MEMBERS if isinstance(row.get(name), list)), row)
+    return row if isinstance(row, list) else [row]
+
+
 def _fetch(get, url, entry, folder, stopped):
     """Downloads one photo, unless it is there already; gives its path."""
     def check(done):
@@ -79,25 +87,31 @@ def _fetch(get, url, entry, folder, stopped):
     source, entry_id, name = _members(entry)
     for segment in (source, entry_id, name):
         url += '/' + quote(segment.encode('utf-8'), safe='')
-    # The id makes a name that no other photo has, and that is the same on each run, whatever was added meanwhile.
-    stem, ending = os.path.splitext(safe_name(name))
-    path = in_folder(folder, u'{}-{}{}'.format(stem, safe_name(entry_id), ending))
+    path = in_folder(folder, _local_name(name, entry_id))
     with contextlib.closing(Body(get, url)) as body:
         if body.total is None or not os.path.isfile(path) or os.path.getsize(path) != body.total:
             body.save(path, check)
     return path
 
 
+def _local_name(name, entry_id):
+    # The id makes a name that no other photo has, and that is the same on each run, whatever was added meanwhile.
+    stem, ending = os.path.splitext(safe_name(name))
+    ending = u'-{}{}'.format(safe_name(entry_id), ending)
+    room = max(LONGEST_NAME - len(ending.encode('utf-8')), 0)
+    return stem.encode('utf-8')[:room].decode('utf-8', 'ignore') + ending
+
+
 def _members(entry):
     try:
-        return [six.text_type(entry[name]) for name in ('source_amigo_id', 'id', 'filename')]
+        return [six.text_type(entry[name]) for name in ('source_amigo_id', 'amigo_id', 'filename')]
     except (LookupError, TypeError) as error:
         six.raise_from(AmigoCloudError('This is no entry of a photo.'), error)
 
 
 def _title(entry):
     try:
-        return u'{filename} (entry {id})'.format(**entry)
+        return u'{filename} (entry {amigo_id})'.format(**entry)
     except (LookupError, TypeError):
         return u'{:.200}'.format(strike_out(repr(entry)))
 
