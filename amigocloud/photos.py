@@ -9,7 +9,7 @@ from multiprocessing.pool import ThreadPool
 import six
 from six.moves.urllib.parse import quote
 
-from .downloads import Body, in_folder
+from .downloads import Body, GivenUp, in_folder
 from .exceptions import AmigoCloudError, AmigoCloudValueError, strike_out
 from .filenames import LONGEST_NAME, safe_name
 from .pages import ROW_MEMBERS
@@ -23,6 +23,9 @@ PAGE_SIZE = 100
 
 #: Seconds to wait for one photo at the most; a wait without a limit cannot be interrupted on Python 2.
 PHOTO_TIMEOUT = 86400
+
+#: Seconds to wait for each photo that is on its way when the call ends early, so that it leaves nothing half done.
+GIVE_UP_SECONDS = 2
 
 
 def download_photos(get, get_cursor, gallery_id, destination, source_amigo_id=None, progress=None):
@@ -41,13 +44,18 @@ def download_photos(get, get_cursor, gallery_id, destination, source_amigo_id=No
     entries = [entry for row in get_cursor(gallery + 'entries', params) for entry in _entries(row)]
     if not os.path.isdir(folder):
         os.makedirs(folder)
-    stopped = threading.Event()
+    stopped, underway = threading.Event(), set()
 
     def fetch(entry):
+        ended = threading.Event()
+        underway.add(ended)
         try:
             return _fetch(get, gallery + 'files', entry, folder, stopped), None
         except (AmigoCloudError, EnvironmentError) as error:
             return None, six.ensure_text(str(error), errors='replace')
+        finally:
+            underway.discard(ended)
+            ended.set()
 
     paths, failures = [], []
     pool = ThreadPool(AT_ONCE)
@@ -65,6 +73,8 @@ def download_photos(get, get_cursor, gallery_id, destination, source_amigo_id=No
         # A thread cannot be ended from outside; each ends at its next block.
         stopped.set()
         pool.terminate()
+        for ended in list(underway):
+            ended.wait(GIVE_UP_SECONDS)
     if failures:
         raise AmigoCloudError(u'{} of {} photos of gallery {} could not be downloaded.\n{}'.format(
             len(failures), len(entries), gallery_id, u'\n'.join(failures)))
@@ -82,12 +92,13 @@ def _fetch(get, url, entry, folder, stopped):
     """Downloads one photo, unless it is there already; gives its path."""
     def check(done):
         if stopped.is_set():
-            raise AmigoCloudError('The download was given up.')
+            raise GivenUp('The download was given up.')
 
     source, entry_id, name = _members(entry)
     for segment in (source, entry_id, name):
         url += '/' + quote(segment.encode('utf-8'), safe='')
     path = in_folder(folder, _local_name(name, entry_id))
+    check(0)
     with contextlib.closing(Body(get, url)) as body:
         if body.total is None or not os.path.isfile(path) or os.path.getsize(path) != body.total:
             body.save(path, check)

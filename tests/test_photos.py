@@ -148,6 +148,29 @@ def test_download_photos__given_up(wire, client, tmpdir):
     assert held(tmpdir) == {}
 
 
+@pytest.mark.parametrize('etag', ['"1"', ''])
+def test_download_photos__interrupted(wire, client, tmpdir, etag):
+    """What is left is what the next call goes on with, and nothing else."""
+    held_back, begun = threading.Event(), threading.Event()
+
+    def slow(request):
+        begun.set()
+        return Answer(b'x' * 1000000, headers={'ETag': etag}) if held_back.wait(10) else None
+    serve(wire, {('a', 0, 'x.png'): b'0', ('a', 1, 'x.png'): slow, ('a', 2, 'x.png'): slow})
+
+    def interrupt(done, total):
+        assert begun.wait(10)
+        held_back.set()
+        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        client.download_photos(5, tmpdir, progress=interrupt)
+    left = held(tmpdir)
+    assert left.pop('x-0.png') == b'0'
+    assert not [name for name in left if not name.endswith('.png')] or etag
+    client.download_photos(5, tmpdir)
+    assert held(tmpdir) == {'x-0.png': b'0', 'x-1.png': b'x' * 1000000, 'x-2.png': b'x' * 1000000}
+
+
 def test_download_photos__gallery_cannot_be_read(wire, client, tmpdir):
     wire.answers[ENTRIES] = Answer(status=403)
     with pytest.raises(AmigoCloudError, match='403'):
