@@ -41,7 +41,7 @@ def download_photos(get, get_cursor, gallery_id, destination, source_amigo_id=No
     params = {'limit': PAGE_SIZE}
     if source_amigo_id is not None:
         params['source_amigo_id'] = source_amigo_id
-    entries = [entry for row in get_cursor(gallery + 'entries', params) for entry in _entries(row)]
+    entries = _all_entries(get_cursor, gallery + 'entries', params)
     if not os.path.isdir(folder):
         os.makedirs(folder)
     stopped, underway = threading.Event(), set()
@@ -79,6 +79,21 @@ def download_photos(get, get_cursor, gallery_id, destination, source_amigo_id=No
         raise AmigoCloudError(u'{} of {} photos of gallery {} could not be downloaded.\n{}'.format(
             len(failures), len(entries), gallery_id, u'\n'.join(failures)))
     return paths
+
+
+def _all_entries(get_cursor, url, params):
+    """The entries of a gallery, also where the pages of its list do not say that others follow."""
+    entries = []
+    while True:
+        rows = list(get_cursor(url, dict(params, offset=len(entries)) if entries else params))
+        found = [entry for row in rows for entry in _entries(row)]
+        if found[:1] == entries[:1] and entries:
+            # The list is whole, and not one of pages.
+            return entries
+        entries += found
+        # Rows that are the entries themselves come from a list whose links were followed to its end.
+        if found == rows or len(found) != PAGE_SIZE:
+            return entries
 
 
 def _entries(row):

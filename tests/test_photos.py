@@ -59,6 +59,18 @@ def test_download_photos__shapes_of_the_list(wire, client, tmpdir, page):
     assert held(tmpdir) == {'oak-0a1b.jpg': b'1', 'x y-c d': b'2'}
 
 
+@pytest.mark.parametrize('number, is_paged, asked', [(99, True, 1), (100, True, 2), (250, True, 3), (100, False, 2)])
+def test_download_photos__pages_without_next(wire, client, tmpdir, number, is_paged, asked):
+    entries = serve(wire, {('a', '{:03}'.format(place), 'x'): b'1' for place in range(number)})
+
+    def page(request):
+        start = int(request.params.get('offset', 0)) if is_paged else 0
+        return {'data': entries[start:start + 100]}
+    wire.answers[ENTRIES] = page
+    assert len(client.download_photos(5, tmpdir)) == number
+    assert len([request for request in wire.requests if request.path == ENTRIES]) == asked
+
+
 @pytest.mark.parametrize('page', [{'data': []}, {'results': []}])
 def test_download_photos__empty_list_without_next(wire, client, tmpdir, page):
     wire.answers[ENTRIES] = page
