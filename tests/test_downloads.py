@@ -3,6 +3,8 @@ import gzip
 import io
 import os
 import re
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -485,6 +487,24 @@ def test_download__changed_before_the_next_call(wire, client, folder, content, h
     served.content, served.headers = content, headers
     client.download('/files/7', 'a')
     assert folder.join('a').read_binary() == content and ranges(wire) == [None]
+
+
+KILLED = """
+import os, signal, sys
+from amigocloud import AmigoCloud
+client = AmigoCloud('secret', base_url=sys.argv[1], use_websockets=False)
+client.download('/files/7', 'a', progress=lambda done, total: done > 50000 and os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+@posix
+def test_download__goes_on_after_its_process_was_killed(wire, client, folder):
+    wire.answers[PATH] = Served(CONTENT * 4)
+    assert subprocess.call([sys.executable, '-c', KILLED, wire.url]) != 0
+    assert len(held(folder)) == 1
+    del wire.requests[:]
+    client.download('/files/7', 'a')
+    assert held(folder) == {'a': CONTENT * 4} and ranges(wire)[1].startswith('bytes=')
 
 
 @posix
