@@ -561,14 +561,16 @@ class AmigoCloud(object):
         """Downloads a file. It is written while it arrives, beside its place, and moved there once it is whole.
 
         A download that is interrupted goes on where it was if the server allows that and the file has not changed
-        meanwhile; else it begins anew.
+        meanwhile; else it begins anew. The same holds for a call after one that ended by Ctrl-C, or with its process:
+        that one leaves a hidden file, ``.*.part``, beside the place (not on Windows). Calls to the same place at the
+        same time do not disturb each other; the last one to end stays.
 
         Args:
             url (str): see ``build_url``.
             destination (str or os.PathLike or file): a folder, in which the file is named as the service says (made
                 safe: a plain name without folders); a path; or a file open for writing in binary mode, which is
-                written from where it stands and left open. A file that is there is replaced. Defaults to the current
-                folder.
+                written from where it stands and left open. A file that is there is replaced, and keeps its mode; a
+                link is written through. Defaults to the current folder.
             progress (bool or callable): ``progress(done, total)`` is called with bytes, total is None if the service
                 does not say; or True for a bar in the terminal or notebook, which needs the extra ``progress``.
 
@@ -576,7 +578,7 @@ class AmigoCloud(object):
             str: the path; None for an open file.
 
         Raises:
-            IOError: the file cannot be written.
+            IOError: the file cannot be written, as where the disk is full.
             AmigoCloudError: the download failed; nothing is left of it, except in an open file.
 
         Example:
@@ -611,8 +613,8 @@ class AmigoCloud(object):
     def download_photos(self, gallery_id, destination, source_amigo_id=None, progress=None):
         """Downloads the photos of a gallery, several at a time.
 
-        The entry 17 with ``oak.jpg`` becomes ``oak-17.jpg``, so that none overwrites another. A photo that is there
-        already with the right size is left alone.
+        The entry whose amigo_id is 0a1b, with ``oak.jpg``, becomes ``oak-0a1b.jpg``, so that none overwrites another. A
+        photo that is there already with the right size is left alone, so a call that ended early can be made again.
 
         Args:
             gallery_id (int): the gallery.

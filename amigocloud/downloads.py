@@ -3,9 +3,12 @@ from __future__ import absolute_import
 
 import binascii
 import contextlib
+import errno
+import hashlib
 import io
 import os
 import re
+import stat
 import time
 from email.utils import parsedate
 
@@ -18,8 +21,16 @@ from .exceptions import AmigoCloudError, AmigoCloudValueError, failure_error, st
 from .filenames import file_name
 from .progress import check_progress, reporting
 
-#: Bytes that are read and written at a time.
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
+
+#: Bytes that are read and written at a time, at the most.
 BLOCK_SIZE = 65536
+
+#: Bytes that are read at a time of a body in chunks.
+CHUNKED_BLOCK_SIZE = 4096
 
 #: Interruptions in a row, without a new byte between them, before a download is given up.
 FAILURES = 5
@@ -28,6 +39,10 @@ _INTERRUPTIONS = (requests.ConnectionError, requests.Timeout, requests.exception
                   requests.exceptions.ContentDecodingError, HTTPError)
 
 _replace = getattr(os, 'replace', os.rename)
+
+
+class GivenUp(AmigoCloudError):
+    """A download that was ended from outside, as by Ctrl-C: what is there of it is kept for the next try."""
 
 
 def download(get, url, destination=None, progress=None):
@@ -99,18 +114,29 @@ class Body(object):
         """Writes a file beside its place and moves it there once it is whole.
 
         Args:
-            path (str): its place; a file that is there is replaced.
+            path (str): its place; a file that is there is replaced, and keeps its mode; a link is followed.
             report (callable): is told how many bytes are written.
         """
-        _check_place(path)
-        part = in_folder(os.path.dirname(path), u'.{}.part'.format(binascii.hexlify(os.urandom(16)).decode('ascii')))
-        try:
-            with io.open(part, 'wb') as output:
-                self.copy_to(output, report)
-            _replace(part, path)
-        finally:
-            if os.path.exists(part):
-                os.remove(part)
+        place = os.path.realpath(path)
+        _check_place(place)
+        part, output, content = self._open_part(place)
+        with output:
+            try:
+                self._copy(output, report, output.tell())
+                output.flush()
+                if os.path.exists(place):
+                    os.chmod(part, stat.S_IMODE(os.stat(place).st_mode))
+                if fcntl is None:
+                    # Windows moves no open file; elsewhere the lock has to hold until the file is in its place.
+                    output.close()
+                _replace(part, place)
+            except BaseException as error:
+                is_ended = isinstance(error, GivenUp) or not isinstance(error, Exception)
+                if not is_ended or content != (self._validator, self.total) or not output.tell():
+                    if fcntl is None:
+                        output.close()
+                    _remove(part)
+                raise
 
     def copy_to(self, output, report):
         """Writes to an open file, from where it stands.
@@ -119,32 +145,68 @@ class Body(object):
             output (file): open for writing in binary mode.
             report (callable): is told how many bytes are written.
         """
+        self._copy(output, report, 0)
+
+    def _copy(self, output, report, written):
+        """Writes to an open file, at whose end a number of bytes are there already."""
         try:
-            base = output.tell()
+            base = output.tell() - written
         except (AttributeError, EnvironmentError, ValueError):
             base = None
-        written = 0
-        for start, block in self._blocks():
+        for start, block in self._blocks(written):
             if start != written:
                 _rewind(output, base)
-            output.write(block)
+            _write(output, block)
             written = start + len(block)
             report(written)
+
+    def _open_part(self, place):
+        """Opens the file beside a place, at the end of what an earlier try left of this very content.
+
+        Its name tells the place, the URL and the content, and a lock keeps others away. One that cannot have it, for
+        it is in use or there are no locks, takes a name of its own.
+
+        Returns:
+            tuple: the path, the open file, and what its name says of the content, or None for a name of its own.
+        """
+        folder = os.path.dirname(place)
+        if self._validator and fcntl is not None:
+            url = six.ensure_binary(strike_out(six.ensure_text(self._url, errors='replace')))
+            prefix = u'.{}-'.format(_digest(_binary(os.path.basename(place)), url))
+            name = u'{}{}.part'.format(prefix, _digest(six.ensure_binary(self._validator), str(self.total).encode()))
+            for other in os.listdir(folder):
+                # Of content that has changed since: nothing goes on with it.
+                if _binary(other).startswith(_binary(prefix)) and _binary(other) != _binary(name):
+                    _remove_unused(os.path.join(folder, other))
+            part = in_folder(folder, name)
+            output = _locked(part)
+            if output is not None:
+                size = output.tell()
+                if self.total is not None and size >= self.total:
+                    output.seek(0)
+                    output.truncate()
+                return part, output, (self._validator, self.total)
+        part = in_folder(folder, u'.{}.part'.format(binascii.hexlify(os.urandom(16)).decode('ascii')))
+        return part, io.open(part, 'wb'), None
 
     def close(self):
         """Gives up what is not read yet."""
         self._response.close()
 
-    def _blocks(self):
-        """The blocks and where each begins in the file; 0 again where the server begins anew."""
-        furthest = failures = 0
+    def _blocks(self, done):
+        """The blocks after the first bytes, and where each begins; 0 again where the server begins anew."""
+        furthest, failures = done, 0
+        if done:
+            self._response.close()
+            self._done = done
         while True:
             try:
-                if failures:
+                if done or failures:
                     self._go_on()
+                    done = 0
                 # Also where nothing follows: the file may have become an empty one.
                 yield self._done, b''
-                for block in self._response.iter_content(BLOCK_SIZE):
+                for block in _pieces(self._response):
                     yield self._done, block
                     self._done += len(block)
                 if self.total is None or self._done == self.total:
@@ -218,6 +280,84 @@ def _validator(headers):
     return headers['Last-Modified'] if modified and date and modified[:6] < date[:6] else None
 
 
+def _pieces(response):
+    """A body in pieces that grow: of a piece that is not whole when the connection breaks, urllib3 gives nothing."""
+    if response._content_consumed or getattr(response.raw, 'chunked', True):
+        # A body that somebody has read begins anew with each iterator, and one in chunks ends with its first.
+        for piece in response.iter_content(CHUNKED_BLOCK_SIZE):
+            yield piece
+        return
+    size = 1
+    while True:
+        piece = next(response.iter_content(size), None)
+        if piece is None:
+            return
+        yield piece
+        size = min(2 * size, BLOCK_SIZE)
+
+
+def _write(output, block):
+    """Writes a whole block; files without a buffer may take less at a time."""
+    while block:
+        count = output.write(block)
+        if count is None and isinstance(output, io.RawIOBase):
+            count = 0
+        if not isinstance(count, six.integer_types):
+            # Files of Python 2, and objects that only look like one.
+            return
+        if count <= 0:
+            raise IOError(errno.EIO, 'Nothing more can be written to {!r}.'.format(output))
+        block = block[count:]
+
+
+def _locked(path):
+    """Opens a file of ours to write at its end, while nobody else does so through here; else gives None."""
+    while True:
+        if not _is_own_file(path):
+            return None
+        output = io.open(path, 'ab')
+        try:
+            fcntl.flock(output, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever had it may have moved it to its place, or removed it, just before.
+            if os.path.samestat(os.fstat(output.fileno()), os.lstat(path)):
+                return output
+        except EnvironmentError as error:
+            if error.errno != errno.ENOENT:
+                output.close()
+                return None
+        output.close()
+
+
+def _is_own_file(path):
+    """Tells whether nobody else can have put it there, as in a folder that many may write to."""
+    try:
+        found = os.lstat(path)
+    except EnvironmentError:
+        # Nothing is there.
+        return True
+    return stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+
+
+def _remove_unused(path):
+    output = _locked(path)
+    if output is not None:
+        _remove(path)
+        output.close()
+
+
+def _remove(path):
+    if os.path.exists(path):
+        os.remove(path)
+
+
+def _digest(*texts):
+    return hashlib.sha256(b'\0'.join(texts)).hexdigest()[:16]
+
+
+def _binary(name):
+    return name if isinstance(name, bytes) else name.encode('utf-8', 'surrogateescape' if six.PY3 else 'strict')
+
+
 def _checked(destination):
     """The destination as a path or an open file; whatever is wrong with it is found before anything is sent."""
     if hasattr(destination, '__fspath__'):
@@ -225,19 +365,35 @@ def _checked(destination):
     if destination is None:
         return ''
     if isinstance(destination, (bytes, six.text_type)):
+        if destination:
+            _check_name(destination)
         if not is_folder(destination):
             _check_place(destination)
+            _check_place(os.path.realpath(destination))
         return destination
     try:
         destination.write(b'')
     except (AttributeError, EnvironmentError, TypeError, ValueError) as error:
+        if getattr(error, 'errno', None) == errno.ENOSPC:
+            raise
         six.raise_from(AmigoCloudValueError(
             "destination is a folder, a path or a file open for writing in mode 'wb', not {!r}: {}".format(
                 destination, error)), error)
     return destination
 
 
+def _check_name(path):
+    try:
+        os.lstat(path)
+    except (EnvironmentError, TypeError, ValueError) as error:
+        # Too long a name, say, would else be found when everything has arrived.
+        if getattr(error, 'errno', None) not in (errno.ENOENT, errno.ENOTDIR):
+            six.raise_from(AmigoCloudValueError('{!r:.200} cannot be the place of a file: {:.200}'.format(
+                path, getattr(error, 'strerror', None) or str(error))), error)
+
+
 def _check_place(path):
+    _check_name(path)
     if os.path.exists(path) and not os.path.isfile(path):
         raise AmigoCloudValueError('{!r} is there and no file; it is not replaced.'.format(path))
     if not os.path.basename(path) or not is_folder(os.path.dirname(path)):

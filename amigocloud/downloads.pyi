@@ -2,12 +2,16 @@ import os
 from collections.abc import Callable
 from typing import IO, Any
 
+from .exceptions import AmigoCloudError
 from .progress import _Progress
 
 BLOCK_SIZE: int
+CHUNKED_BLOCK_SIZE: int
 FAILURES: int
 
 _Destination = str | bytes | os.PathLike[str] | IO[bytes] | None
+
+class GivenUp(AmigoCloudError): ...
 
 def download(
     get: Callable[..., Any], url: str, destination: _Destination = None, progress: _Progress = None

@@ -19,7 +19,7 @@ LONGEST_ENDING = 20
 
 # Compiled when they are first used: that takes longer than the rest of the import.
 # Separators and what Windows refuses or reads as a drive; what a terminal would act on, or show in another order.
-_UNSAFE = '[<>:"|?*\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]'
+_UNSAFE = '[<>:"|?*\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]'
 _WINDOWS_DEVICE = r'(?i)(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|\Z)'
 _PARAMETER = r';\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)'
 # Any text matches; the group is the path (RFC 3986, appendix B).

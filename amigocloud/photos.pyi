@@ -8,6 +8,7 @@ from .progress import _Progress
 AT_ONCE: int
 PAGE_SIZE: int
 PHOTO_TIMEOUT: int
+GIVE_UP_SECONDS: int
 
 def download_photos(
     get: Callable[..., Any],

@@ -2,10 +2,11 @@
 from __future__ import absolute_import
 
 import contextlib
+import re
 
 import six
 
-from .exceptions import AmigoCloudError, AmigoCloudValueError
+from .exceptions import AmigoCloudError, AmigoCloudValueError, printable
 
 
 def check_progress(progress):
@@ -50,13 +51,19 @@ def reporting(progress, total=None, unit='', description=None):
     check_progress(progress)
     if progress is True:
         # Powers of 1000, as the sizes of files and networks are given.
-        with _tqdm()(total=total, desc=description, unit=unit if unit == 'B' else ' ' + unit,
+        with _tqdm()(total=total, desc=description and _one_line(description), unit=unit if unit == 'B' else ' ' + unit,
                      unit_scale=unit == 'B') as bar:
             yield lambda done: bar.update(done - bar.n)
     elif callable(progress):
         yield lambda done: progress(done, total)
     else:
         yield lambda done: None
+
+
+def _one_line(text):
+    # Names and ids come from the service; a terminal would act on some characters, or show the rest in another order.
+    text = six.ensure_text(printable(text), errors='replace')
+    return re.sub(u'[\\s\u061c\u200e\u200f]+', u' ', text)
 
 
 def _tqdm():

@@ -3,6 +3,9 @@ import gzip
 import io
 import os
 import re
+import subprocess
+import sys
+import threading
 
 import pytest
 import requests
@@ -347,6 +350,202 @@ def test_download__full_disk(wire, client):
     with pytest.raises(IOError, match='No space') as raised:
         client.download('/files/7', Full())
     assert not isinstance(raised.value, AmigoCloudError) and len(wire.requests) == 1
+
+
+@pytest.mark.parametrize('size', [1, 100, 10000, 65535])
+def test_download__connections_that_bring_less_than_a_block(wire, client, folder, size):
+    content = CONTENT[:size * 4]
+    wire.answers[PATH] = Served(content, cuts=[size] * 100)
+    client.download('/files/7', 'a')
+    assert held(folder) == {'a': content} and len(wire.requests) <= 10
+    assert int(re.match(r'bytes=(\d+)-', ranges(wire)[1]).group(1)) >= size // 2
+
+
+def test_download__a_body_in_chunks(wire, client, folder):
+    def chunked(request):
+        body = b''.join(b'%x\r\n%s\r\n' % (len(piece), piece) for piece in (CONTENT[:9], CONTENT[9:], b''))
+        return Answer(body, headers={'Transfer-Encoding': 'chunked', 'Content-Length': []})
+    wire.answers[PATH] = chunked
+    client.download('/files/7', 'a')
+    assert held(folder) == {'a': CONTENT}
+
+
+def test_download__a_body_that_a_hook_has_read(wire, client, folder):
+    wire.answers[PATH] = Served()
+    client._transport._session.hooks['response'].append(lambda response, **kwargs: response.content and None)
+    client.download('/files/7', 'a')
+    assert held(folder) == {'a': CONTENT}
+
+
+class Raw(io.RawIOBase):
+    """An unbuffered file that takes little at a time, and in the end nothing more."""
+
+    def __init__(self, room, nothing=0):
+        self.received, self.room, self.nothing = b'', room, nothing
+
+    def writable(self):
+        return True
+
+    def write(self, block):
+        taken = bytes(block)[:min(1000, self.room - len(self.received))]
+        self.received += taken
+        return len(taken) if taken or not block else self.nothing
+
+
+def test_download__file_that_takes_little_at_a_time(wire, client):
+    wire.answers[PATH] = Served()
+    output = Raw(len(CONTENT))
+    client.download('/files/7', output)
+    assert output.received == CONTENT
+
+
+@pytest.mark.parametrize('nothing', [0, None])
+def test_download__file_that_takes_nothing_more(wire, client, nothing):
+    wire.answers[PATH] = Served()
+    with pytest.raises(IOError, match='Nothing more can be written'):
+        client.download('/files/7', Raw(5000, nothing))
+
+
+@pytest.mark.skipif(not os.path.exists('/dev/full'), reason='the system has no full disk to try with')
+def test_download__full_disk_without_a_buffer(wire, client):
+    wire.answers[PATH] = Served()
+    with io.open('/dev/full', 'wb', buffering=0) as output, pytest.raises((IOError, OSError), match='No space'):
+        client.download('/files/7', output)
+
+
+posix = pytest.mark.skipif(os.name != 'posix', reason='there are no such links, modes and locks')
+
+
+@posix
+@pytest.mark.parametrize('is_there', [True, False])
+def test_download__through_a_link(wire, client, folder, tmpdir, is_there):
+    wire.answers[PATH] = Served()
+    target = tmpdir.mkdir('elsewhere').join('target')
+    if is_there:
+        target.write('old')
+    folder.join('a').mksymlinkto(target)
+    assert client.download('/files/7', 'a') == 'a'
+    assert folder.join('a').islink() and held(target.dirpath()) == {'target': CONTENT}
+    assert [path.basename for path in folder.listdir()] == ['a']
+
+
+@posix
+def test_download__through_a_link_to_nowhere(wire, client, folder, tmpdir):
+    folder.join('a').mksymlinkto(tmpdir.join('nowhere', 'target'))
+    with pytest.raises(ValueError, match='no folder'):
+        client.download('/files/7', 'a')
+    assert not wire.requests
+
+
+@posix
+@pytest.mark.parametrize('mode', [0o600, 0o755, 0o444])
+def test_download__keeps_the_mode(wire, client, folder, mode):
+    wire.answers[PATH] = Served()
+    folder.join('a').write('old')
+    folder.join('a').chmod(mode)
+    client.download('/files/7', 'a')
+    assert folder.join('a').stat().mode & 0o777 == mode and held(folder) == {'a': CONTENT}
+
+
+@pytest.mark.parametrize('name', ['a' * 300, u'\xe4' * 200, 'x/' * 3000 + 'a', 'a\0b'])
+def test_download__impossible_name(wire, client, folder, name):
+    with pytest.raises(ValueError):
+        client.download('/files/7', name)
+    assert not wire.requests
+
+
+def interrupt(wire, client):
+    """Ends a download to ``a`` after some bytes."""
+    def end(done, total):
+        if done > 50000:
+            raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        client.download('/files/7', 'a', progress=end)
+    del wire.requests[:]
+
+
+@posix
+def test_download__goes_on_in_the_next_call(wire, client, folder):
+    wire.answers[PATH] = Served()
+    interrupt(wire, client)
+    (name, part), = held(folder).items()
+    assert name.startswith('.') and name.endswith('.part') and part == CONTENT[:len(part)] and part
+    interrupt(wire, client)
+    assert list(held(folder)) == [name]
+    told = []
+    client.download('/files/7', 'a', progress=lambda done, total: told.append(done))
+    assert held(folder) == {'a': CONTENT}
+    assert told[0] >= len(part) and told == sorted(told) and ranges(wire) == [None, 'bytes={}-'.format(told[0])]
+
+
+@posix
+@pytest.mark.parametrize('content, headers', [
+    (b'new' * 100000, {'ETag': '"2"'}), (CONTENT, {'ETag': 'W/"1"'}), (CONTENT[:9], {'ETag': '"2"'})])
+def test_download__changed_before_the_next_call(wire, client, folder, content, headers):
+    served = wire.answers[PATH] = Served()
+    interrupt(wire, client)
+    served.content, served.headers = content, headers
+    client.download('/files/7', 'a')
+    assert folder.join('a').read_binary() == content and ranges(wire) == [None]
+
+
+KILLED = """
+import os, signal, sys
+from amigocloud import AmigoCloud
+client = AmigoCloud('secret', base_url=sys.argv[1], use_websockets=False)
+client.download('/files/7', 'a', progress=lambda done, total: done > 50000 and os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+@posix
+def test_download__goes_on_after_its_process_was_killed(wire, client, folder):
+    wire.answers[PATH] = Served(CONTENT * 4)
+    assert subprocess.call([sys.executable, '-c', KILLED, wire.url]) != 0
+    assert len(held(folder)) == 1
+    del wire.requests[:]
+    client.download('/files/7', 'a')
+    assert held(folder) == {'a': CONTENT * 4} and ranges(wire)[1].startswith('bytes=')
+
+
+@posix
+def test_download__part_of_a_changed_file_goes(wire, client, folder):
+    served = wire.answers[PATH] = Served()
+    interrupt(wire, client)
+    served.headers = {'ETag': '"2"'}
+    client.download('/files/7', 'a')
+    assert held(folder) == {'a': CONTENT}
+
+
+@posix
+def test_download__next_call_where_the_server_begins_anew(wire, client, folder):
+    served = wire.answers[PATH] = Served()
+    interrupt(wire, client)
+    served.ranges = False
+    client.download('/files/7', 'a')
+    assert held(folder) == {'a': CONTENT} and len(wire.requests) == 2
+
+
+@pytest.mark.parametrize('served', [
+    Served(ETag='W/"1"'), Served(ETag=''), Served(Accept_Ranges='none'), Served(zipped(), Content_Encoding='gzip')])
+def test_download__interrupted_and_nothing_to_go_on_with(wire, client, folder, served):
+    wire.answers[PATH] = served
+    interrupt(wire, client)
+    assert held(folder) == {}
+
+
+@posix
+def test_download__two_to_one_place(wire, client, folder):
+    """The second begins while the first is on its way, and ends before it."""
+    wire.answers[PATH] = Served()
+    second = threading.Thread(target=client.download, args=('/files/7', 'a'))
+
+    def begin_second(done, total):
+        if done > 50000 and second.ident is None:
+            second.start()
+            second.join()
+            assert folder.join('a').read_binary() == CONTENT
+    client.download('/files/7', 'a', progress=begin_second)
+    assert held(folder) == {'a': CONTENT} and ranges(wire) == [None, None]
 
 
 EXPORT = '/api/v1/users/1/projects/2/datasets/3/export'

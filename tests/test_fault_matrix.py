@@ -31,7 +31,7 @@ TRIES, UPLOAD_TRIES, DOWNLOAD_TRIES = 4, 4 * (chunks.FAILURES + chunks.PROBES + 
 RESET = struct.pack(str('ii'), 1, 0)
 
 ROWS, NEW_ROWS = [{'amigo_id': 'a', 'address': 'x'}], [{'amigo_id': 'a' * 32, 'b': 1}]
-PHOTO = {'id': 7, 'source_amigo_id': 'a', 'filename': 'photo.jpg'}
+PHOTO = {'amigo_id': '7', 'source_amigo_id': 'a', 'filename': 'photo.jpg'}
 
 
 def faulty(handler):

@@ -13,7 +13,7 @@ ENTRIES, FILES = '/api/v1/related_tables/5/entries', '/api/v1/related_tables/5/f
 
 def serve(wire, contents):
     """Serves a gallery: what it holds by source, id and name; two entries a page."""
-    entries = [{'id': number, 'source_amigo_id': source, 'filename': name} for source, number, name in sorted(
+    entries = [{'amigo_id': number, 'source_amigo_id': source, 'filename': name} for source, number, name in sorted(
         contents, key=lambda key: key[1])]
 
     def page(request):
@@ -45,6 +45,44 @@ def test_download_photos(wire, client, tmpdir):
     assert paths == [str(folder.join(name)) for name in ('oak-1.jpg', 'oak-2.jpg', 'elm-3', 'x-4.png')]
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert wire.requests[0].params == {'limit': '100', 'token': 'secret'}
+
+
+@pytest.mark.parametrize('page', [
+    lambda entries: {'data': entries}, lambda entries: {'results': entries},
+    lambda entries: {'data': entries, 'next': None}, lambda entries: {'count': 1, 'columns': [], 'data': entries}])
+def test_download_photos__shapes_of_the_list(wire, client, tmpdir, page):
+    serve(wire, {('a', '0a1b', 'oak.jpg'): b'1'})
+    wire.answers[ENTRIES] = page([{'source_amigo_id': 'a', 'amigo_id': '0a1b', 'filename': 'oak.jpg', 'id': 9},
+                                  {'source_amigo_id': 'b', 'amigo_id': 'c d', 'filename': 'x y'}])
+    wire.answers[FILES + 'b/c%20d/x%20y'] = Answer(b'2')
+    client.download_photos(5, tmpdir)
+    assert held(tmpdir) == {'oak-0a1b.jpg': b'1', 'x y-c d': b'2'}
+
+
+@pytest.mark.parametrize('number, is_paged, asked', [(99, True, 1), (100, True, 2), (250, True, 3), (100, False, 2)])
+def test_download_photos__pages_without_next(wire, client, tmpdir, number, is_paged, asked):
+    entries = serve(wire, {('a', '{:03}'.format(place), 'x'): b'1' for place in range(number)})
+
+    def page(request):
+        start = int(request.params.get('offset', 0)) if is_paged else 0
+        return {'data': entries[start:start + 100]}
+    wire.answers[ENTRIES] = page
+    assert len(client.download_photos(5, tmpdir)) == number
+    assert len([request for request in wire.requests if request.path == ENTRIES]) == asked
+
+
+@pytest.mark.parametrize('page', [{'data': []}, {'results': []}])
+def test_download_photos__empty_list_without_next(wire, client, tmpdir, page):
+    wire.answers[ENTRIES] = page
+    assert client.download_photos(5, tmpdir) == []
+
+
+def test_download_photos__long_names(wire, client, tmpdir):
+    name = u'\xe4' * 120 + u'.jpg'
+    wire.answers[ENTRIES] = {'data': [{'source_amigo_id': 'a', 'amigo_id': 'f' * 64, 'filename': name}]}
+    wire.answers[FILES + 'a/' + 'f' * 64 + '/' + '%C3%A4' * 120 + '.jpg'] = Answer(b'1')
+    path, = client.download_photos(5, tmpdir)
+    assert path.endswith('-' + 'f' * 64 + '.jpg')
 
 
 def test_download_photos__of_one_feature(wire, client, tmpdir):
@@ -82,7 +120,7 @@ def test_download_photos__several_at_a_time(wire, client, tmpdir):
 
 def test_download_photos__names(wire, client, tmpdir):
     wire.answers[ENTRIES] = {'next': None, 'results': [
-        {'id': 1, 'source_amigo_id': 'a/b', 'filename': u'../B\xe4 ?#%.jpg'}]}
+        {'amigo_id': 1, 'source_amigo_id': 'a/b', 'filename': u'../B\xe4 ?#%.jpg'}]}
     wire.answers[FILES + 'a%2Fb/1/..%2FB%C3%A4%20%3F%23%25.jpg'] = Answer(b'1')
     client.download_photos(5, tmpdir)
     assert {six.ensure_text(name): content for name, content in held(tmpdir).items()} == {u'B\xe4 _#%-1.jpg': b'1'}
@@ -91,12 +129,12 @@ def test_download_photos__names(wire, client, tmpdir):
 def test_download_photos__some_fail(wire, client, tmpdir):
     entries = serve(wire, GALLERY)
     wire.answers[FILES + 'a/1/oak.jpg'] = Answer(b'{"detail": "Lost."}', 404)
-    entries.append({'id': 5, 'source_amigo_id': None})
+    entries.append({'amigo_id': 5, 'source_amigo_id': None})
     with pytest.raises(AmigoCloudError) as raised:
         client.download_photos(5, tmpdir)
     text = str(raised.value)
     assert '2 of 5 photos of gallery 5' in text and 'oak.jpg (entry 1): 404' in text and 'Lost.' in text
-    assert "'id': 5" in text
+    assert "'amigo_id': 5" in text
     assert sorted(held(tmpdir)) == ['elm-3', 'oak-2.jpg', 'x-4.png']
 
 
@@ -116,10 +154,33 @@ def test_download_photos__given_up(wire, client, tmpdir):
     stopped = threading.Event()
     stopped.set()
     serve(wire, {('a', 1, 'x.png'): b'x' * 1000000})
-    entry = {'id': 1, 'source_amigo_id': 'a', 'filename': 'x.png'}
+    entry = {'amigo_id': 1, 'source_amigo_id': 'a', 'filename': 'x.png'}
     with pytest.raises(AmigoCloudError, match='given up'):
         photos._fetch(client.get, '/related_tables/5/files', entry, str(tmpdir), stopped)
     assert held(tmpdir) == {}
+
+
+@pytest.mark.parametrize('etag', ['"1"', ''])
+def test_download_photos__interrupted(wire, client, tmpdir, etag):
+    """What is left is what the next call goes on with, and nothing else."""
+    held_back, begun = threading.Event(), threading.Event()
+
+    def slow(request):
+        begun.set()
+        return Answer(b'x' * 1000000, headers={'ETag': etag}) if held_back.wait(10) else None
+    serve(wire, {('a', 0, 'x.png'): b'0', ('a', 1, 'x.png'): slow, ('a', 2, 'x.png'): slow})
+
+    def interrupt(done, total):
+        assert begun.wait(10)
+        held_back.set()
+        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        client.download_photos(5, tmpdir, progress=interrupt)
+    left = held(tmpdir)
+    assert left.pop('x-0.png') == b'0'
+    assert not [name for name in left if not name.endswith('.png')] or etag
+    client.download_photos(5, tmpdir)
+    assert held(tmpdir) == {'x-0.png': b'0', 'x-1.png': b'x' * 1000000, 'x-2.png': b'x' * 1000000}
 
 
 def test_download_photos__gallery_cannot_be_read(wire, client, tmpdir):

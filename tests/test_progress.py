@@ -1,6 +1,7 @@
 import sys
 
 import pytest
+import six
 
 from amigocloud import AmigoCloudError
 from amigocloud.progress import check_progress, reporting
@@ -53,6 +54,23 @@ def test_reporting__bar(capsys):
         report(4000)
     shown = capsys.readouterr().err
     assert 'trees.csv: 100%' in shown and '4.00k/4.00k' in shown and 'B/s' in shown
+
+
+@pytest.mark.parametrize('odd', [u'\x1b', u'\x07', u'\r', u'\n', u'\t', u'\x9b', u'\x7f', u'\u202e', u'\u2066',
+                                 u'\u200f', u'\u061c', u'\u2028'])
+def test_reporting__bar_without_what_a_terminal_acts_on(monkeypatch, odd):
+    tqdm = pytest.importorskip('tqdm.auto')
+    described, plain = [], tqdm.tqdm
+
+    class Bar(plain):
+        def __init__(self, **settings):
+            described.append(settings['desc'])
+            plain.__init__(self, **settings)
+    monkeypatch.setattr(tqdm, 'tqdm', Bar)
+    with reporting(True, 5, 'rows', u'Job a{}[2Jb \xe4'.format(odd)) as report:
+        report(5)
+    shown, = described
+    assert odd not in six.ensure_text(shown) and six.ensure_text(shown).endswith(u'[2Jb \xe4')
 
 
 def test_reporting__bar_of_unknown_length(capsys):

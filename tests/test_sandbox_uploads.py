@@ -98,7 +98,7 @@ def test_gallery__photo(api, sandbox):
     entry = api.post(gallery['upload'], files={'datafile': ('a.jpg', photo)},
                      data={'source_amigo_id': 'abc', 'filename': u'Bahía 1.jpg', 'note': 'x'})
     assert (entry['filename'], entry['metadata']) == (u'Bahía 1.jpg', {'note': 'x'})
-    path = '/related_tables/{}/files/abc/{}/Bah%C3%ADa%201.jpg'.format(gallery['id'], entry['id'])
+    path = '/related_tables/{}/files/abc/{}/Bah%C3%ADa%201.jpg'.format(gallery['id'], entry['amigo_id'])
     assert entry['url'].endswith(path)
     answer = api.send('GET', entry['url'])
     assert answer.content == photo and "filename*=UTF-8''Bah%C3%ADa%201.jpg" in answer.headers['Content-Disposition']
@@ -118,7 +118,7 @@ def test_gallery__photo_in_chunks(api, sandbox):
     entry = api.post(path + '/complete', json=body)
     assert (entry['filename'], entry['metadata']) == ('b.jpg', {'size': [1, 2]})
     entries = api.get('/related_tables/{}/entries'.format(sandbox.gallery_id), source_amigo_id='def')
-    assert entries['results'] == [entry] and api.send('GET', entry['url']).content == photo
+    assert entries['data'] == [entry] and api.send('GET', entry['url']).content == photo
 
 
 def test_geocoder(api):

@@ -1,15 +1,18 @@
 """Galleries: photos that belong to the rows of a dataset."""
 import re
+import uuid
 
 from flask import Blueprint, g, jsonify, send_file
 
-from .answers import Refusal, arguments, fields, invalid, link, page, stated, text
+from .answers import Refusal, arguments, fields, invalid, link, next_link, page, stated, text, window
 from .datasets import path_of_dataset
 from .uploads import complete, receive, receive_chunk
 
 listing = Blueprint('gallery_lists', __name__)
 blueprint = Blueprint('galleries', __name__)
 _AMIGO_ID = re.compile(r'[\w-]{1,64}')
+# Where the amigo_ids of entries come from, so that each keeps its own.
+_ENTRIES = uuid.UUID('5f0c1c52-9f1d-4a0e-8f5e-0d2a6f3b7c11')
 
 
 @listing.route('/related_tables')
@@ -36,14 +39,15 @@ def entries():
     where = {'gallery_id': g.gallery['id']}
     if 'source_amigo_id' in arguments():
         where['source_amigo_id'] = arguments()['source_amigo_id']
-    store = g.cloud.store
-    return page(store.count('entries', **where), lambda limit, offset: [
-        _entry(row) for row in store.select('entries', limit, offset, **where)])
+    store, (limit, offset) = g.cloud.store, window(arguments())
+    return jsonify(data=[_entry(row) for row in store.select('entries', limit, offset, **where)],
+                   next=next_link(store.count('entries', **where), limit, offset))
 
 
-@blueprint.route('/files/<source>/<id:entry_id>/<name>')
-def photo(source, entry_id, name):
-    row = g.cloud.store.find('entries', id=entry_id, gallery_id=g.gallery['id'], source_amigo_id=source, filename=name)
+@blueprint.route('/files/<source>/<amigo_id>/<name>')
+def photo(source, amigo_id, name):
+    rows = g.cloud.store.select('entries', gallery_id=g.gallery['id'], source_amigo_id=source, filename=name)
+    row = next((row for row in rows if _amigo_id(row) == amigo_id), None)
     if row is None:
         raise Refusal(404, 'Not found.')
     return send_file(g.cloud.path_of(row['file']), as_attachment=True, download_name=row['filename'],
@@ -78,9 +82,15 @@ def _add(file, filename, sent):
 
 
 def _entry(row):
-    return {'id': row['id'], 'source_amigo_id': row['source_amigo_id'], 'filename': row['filename'],
+    amigo_id = _amigo_id(row)
+    return {'amigo_id': amigo_id, 'source_amigo_id': row['source_amigo_id'], 'filename': row['filename'],
             'metadata': row['metadata'],
-            'url': link('/related_tables/{gallery_id}/files/{source_amigo_id}/{id}/'.format(**row) + row['filename'])}
+            'url': link('/related_tables/{}/files/{}/{}/{}'.format(
+                row['gallery_id'], row['source_amigo_id'], amigo_id, row['filename']))}
+
+
+def _amigo_id(row):
+    return uuid.uuid5(_ENTRIES, str(row['id'])).hex
 
 
 def _state(row):
