@@ -213,6 +213,16 @@ def test_upload__resumed(proxy, client):
     assert len(proxy.requests) == CHUNKS - 2 + 1
 
 
+def test_upload__interrupted_and_resumed(proxy, client):
+    def interrupt(done, total):
+        if done > total // 2:
+            raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt) as caught:
+        upload(client, progress=interrupt)
+    assert upload(client, resume=caught.value) == {'job': 'J1'}
+    assert imported(proxy) == [('trees.csv', CONTENT)]
+
+
 def test_upload__another_file_is_resumed(proxy, client):
     proxy.faults.update(dict.fromkeys(range(3, 30), 'before'))
     with pytest.raises(AmigoCloudError) as caught:
