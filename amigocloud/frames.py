@@ -25,9 +25,9 @@ _DTYPES = {
     'datetime': 'datetime64[us, UTC]', 'date': 'datetime64[s]'}
 
 # As PostgreSQL writes them. An era at the end is not theirs: pandas would not mind it, and miss the year.
-_DAY = re.compile(r'\d{4,}-\d\d-\d\d(?:[T ][\d:.]+)?\Z')
+_DAY = re.compile(r'\d{4}-\d\d-\d\d(?:[T ][\d:.]+)?\Z')
 # Offsets of before the time zones have seconds.
-_MOMENT = re.compile(r'(\d{4,}-\d\d-\d\d(?:[T ][\d:.]+)?) ?(?:Z|([+-])(\d\d)(?::?(\d\d)(?::?(\d\d))?)?)?\Z')
+_MOMENT = re.compile(r'(\d{4}-\d\d-\d\d(?:[T ][\d:.]+)?) ?(?:Z|([+-])(\d\d)(?::?(\d\d)(?::?(\d\d))?)?)?\Z')
 
 # Types of geometry that shapely has no class for, by their number in WKB, and what SQL makes of them.
 _CURVES = {8: 'CIRCULARSTRING', 9: 'COMPOUNDCURVE', 10: 'CURVEPOLYGON', 11: 'MULTICURVE', 12: 'MULTISURFACE'}
@@ -37,9 +37,9 @@ _SURFACES = {15: 'POLYHEDRALSURFACE', 16: 'TIN', 17: 'TRIANGLE'}
 _DRIVERS = {'.gdb': 'OpenFileGDB', '.json': 'GeoJSON', '.kml': 'KML'}
 # The names that a driver gives to columns of its own, and the options that change them.
 _OWN_COLUMNS = {'GPKG': {'FID': 'fid', 'GEOMETRY_NAME': 'geom'},
-                'SQLite': {'GEOMETRY_NAME': 'geometry'}}
+                'SQLITE': {'GEOMETRY_NAME': 'geometry'}}
 # Formats whose files hold several layers, of which one is written.
-_CONTAINERS = ('GPKG', 'SQLite', 'OpenFileGDB', 'LIBKML', 'XLSX', 'ODS')
+_CONTAINERS = ('GPKG', 'SQLITE', 'OPENFILEGDB', 'LIBKML', 'XLSX', 'ODS')
 # The files that belong to one of this ending.
 _COMPANIONS = {'.shp': ('.shx', '.dbf', '.prj', '.cpg', '.qpj', '.qix', '.sbn', '.sbx', '.idm', '.ind'),
                '.tab': ('.dat', '.map', '.id', '.ind'), '.mif': ('.mid',), '.gml': ('.xsd', '.gfs'),
@@ -117,18 +117,21 @@ class _Place(object):
         self._settings = dict(settings)
         self._name = path
         self._path = None
-        if isinstance(path, (six.text_type, os.PathLike)):
-            path = os.fspath(path)
+        if isinstance(path, (bytes, six.text_type, os.PathLike)):
+            path = os.fsdecode(path)
             self._choose_driver(path)
             if not path.startswith('/vsi') and '://' not in path:
                 # A link stays one, and its target is written.
                 self._path = os.path.realpath(path)
                 self._check()
+        elif not hasattr(path, 'write'):
+            raise AmigoCloudValueError('path must be a str or os.PathLike, not {:.200}.'.format(repr(path)))
 
     def write(self, frame, geometries):
         """Writes a frame with the columns of geometry named."""
         settings = self._settings
-        driver = settings.get('driver')
+        # GDAL ignores the case of a driver's name.
+        driver = str(settings.get('driver')).upper()
         options = {name.upper() for name in list(settings) + list(settings.get('layer_options') or {})}
         if driver == 'CSV' and geometries and 'GEOMETRY' not in options:
             settings['GEOMETRY'] = 'AS_WKT'

@@ -1,5 +1,6 @@
 """Tables of pandas, geopandas and Arrow, and files, made of cursors; Python 3 only."""
 import datetime
+import io
 import json
 import os
 import struct
@@ -105,7 +106,8 @@ def test_to_dataframe__value_of_another_type(serve, kind, value):
 
 
 @pytest.mark.parametrize('kind, value', [(kind, value) for kind in ('date', 'datetime') for value in (
-    'infinity', '-infinity', '0044-03-15 BC', '0044-03-15 10:00:00+00 BC', 5, 1.5, True, ['2020-01-02'], 'x' * 5000)])
+    'infinity', '-infinity', '0044-03-15 BC', '0044-03-15 10:00:00+00 BC', '10000-01-01', 5, 1.5,
+    True, ['2020-01-02'], 'x' * 5000)])
 @pytest.mark.parametrize('method', ['to_dataframe', 'to_arrow'])
 def test_moments_that_pandas_cannot_hold(serve, method, kind, value):
     pytest.importorskip('pyarrow')
@@ -517,6 +519,30 @@ def test_to_file__place_that_cannot_be_written(serve, wire, tmp_path, name):
     with pytest.raises(AmigoCloudValueError, match=name.split('/')[-1]):
         serve(TYPES, [FULL]).to_file(tmp_path / name)
     assert not wire.requests
+
+
+@pytest.mark.parametrize('path', [5, None, ['x.gpkg']])
+def test_to_file__no_path(serve, wire, path):
+    with pytest.raises(AmigoCloudValueError, match='path'):
+        serve(TYPES, [FULL]).to_file(path)
+    assert not wire.requests
+
+
+def test_to_file__other_spellings(serve, tmp_path):
+    cursor = serve({'fid': 'integer', 'g': 'geometry'}, [{'fid': 5, 'g': FULL['place']}])
+    cursor.to_file(os.fsencode(str(tmp_path / 'x.GPKG')))
+    assert list(pyogrio.read_dataframe(tmp_path / 'x.GPKG')['fid']) == [5]
+    cursor.to_file(tmp_path / 'x.csv', driver='csv')
+    assert (tmp_path / 'x.csv').read_text().splitlines()[0] == 'WKT,fid'
+
+
+def test_to_file__what_is_no_file(serve):
+    cursor = serve({'a': 'integer', 'g': 'geometry'}, [{'a': 5, 'g': FULL['place']}])
+    output = io.BytesIO()
+    cursor.to_file(output, driver='GPKG')
+    assert output.getvalue().startswith(b'SQLite')
+    cursor.to_file('/vsimem/amigocloud.gpkg')
+    assert len(pyogrio.read_dataframe('/vsimem/amigocloud.gpkg')) == 1
 
 
 def test_to_file__layers_and_append(serve, tmp_path):
