@@ -122,12 +122,15 @@ class Cursor(six.Iterator):
         return page[name]
 
     def to_dataframe(self, progress=None):
-        """Gives the whole result as a table; needs ``pip install "amigocloud[pandas]"``.
+        """Return the whole result as a table; needs ``pip install "amigocloud[pandas]"``.
 
         The types of SQL's columns become ``string``, ``Int32`` (integer), ``Int64`` (bigint), ``boolean``, ``float64``
         (number and float), ``float32`` (real), ``datetime64[us, UTC]`` (datetime; one without a time zone is in UTC),
         ``datetime64[s]`` without a time zone (date) and ``string`` (geometry, as hex EWKB). A list, which names no
         types, gets those that pandas finds.
+
+        A date or datetime that pandas cannot hold (``infinity``, years BC or after 9999) raises an error that names the
+        column; ``"column"::text`` in the SQL returns such a column as text.
 
         Args:
             progress (bool or callable): True for a bar, or ``progress(done, total)`` in rows.
@@ -136,7 +139,8 @@ class Cursor(six.Iterator):
             pandas.DataFrame: with all the columns, also if there are no rows.
 
         Raises:
-            AmigoCloudError: a page could not be had, a value is not of its column's type, or pandas is not installed.
+            AmigoCloudError: a page could not be had, a value is not of its column's type (the message has the column
+                and the value), or pandas is not installed.
 
         Example:
             amigocloud.sql('SELECT name, seats FROM dataset_1', project_id=1).to_dataframe()
@@ -145,7 +149,7 @@ class Cursor(six.Iterator):
         return frames.to_dataframe(self._read_anew(), progress)
 
     def to_geodataframe(self, geometry=None, crs=None, progress=None):
-        """Gives the whole result as a table with geometry; needs ``pip install "amigocloud[geo]"``.
+        """Return the whole result as a table with geometry; needs ``pip install "amigocloud[geo]"``.
 
         All columns of geometry are shapely's, each with the coordinate system of its SRID; see ``to_dataframe`` for the
         others.
@@ -159,8 +163,9 @@ class Cursor(six.Iterator):
             geopandas.GeoDataFrame: the table.
 
         Raises:
-            AmigoCloudError: see ``to_dataframe``; also if there is no geometry, the SRIDs of a column differ, or
-                crs is not what they say.
+            AmigoCloudError: see ``to_dataframe``; also if there is no geometry, the SRIDs of a column differ, crs is
+                not what they say, or shapely has no class for a geometry: ``ST_CurveToLine("column")`` in the SQL
+                turns curves into lines, and ``to_dataframe`` returns them as hex.
 
         Example:
             amigocloud.read_dataset(1, 2).to_geodataframe().plot()
@@ -169,7 +174,7 @@ class Cursor(six.Iterator):
         return frames.to_geodataframe(self._read_anew(), geometry, crs, progress)
 
     def to_arrow(self, progress=None):
-        """Gives the whole result as a table of Arrow; needs ``pip install "amigocloud[arrow]"``.
+        """Return the whole result as an Arrow table; needs ``pip install "amigocloud[arrow]"``.
 
         Args:
             progress (bool or callable): see ``to_dataframe``.
@@ -178,22 +183,33 @@ class Cursor(six.Iterator):
             pyarrow.Table: geometry as GeoArrow's WKB with its coordinate system, dates as ``date32``.
 
         Raises:
-            AmigoCloudError: see ``to_geodataframe``.
+            AmigoCloudError: see ``to_geodataframe``; also if a column mixes types that Arrow cannot combine.
         """
         from . import frames
         return frames.to_arrow(self._read_anew(), progress)
 
     def to_file(self, path, progress=None, **kwargs):
-        """Writes the whole result to a file; needs ``pip install "amigocloud[geo]"``.
+        """Write the whole result to a file; needs ``pip install "amigocloud[geo]"``.
+
+        The file is written in a temporary folder beside its place and moved there once it is complete. A call that
+        fails leaves the old file as it was. An existing file is replaced, except that a GeoPackage and other formats
+        with several layers keep their other layers. ``append=True`` adds the rows to the layer.
+
+        Dates are written as dates where the format has them (FlatGeobuf has none). Geometry goes into a CSV file as WKT
+        in the column ``WKT``, and into a spreadsheet as WKT under its own name. In a GeoPackage a column ``fid`` or
+        ``geom`` stays an ordinary column: the layer's own columns get the names ``fid_1`` and ``geom_1``, unless the
+        options ``FID=`` and ``GEOMETRY_NAME=`` name them.
 
         Args:
-            path (str or os.PathLike): its ending names the format (.gpkg, .geojson, .shp, .fgb, .csv ...).
+            path (str or os.PathLike): its ending names the format (.gpkg, .geojson, .json, .kml, .shp, .fgb, .csv ...).
             progress (bool or callable): see ``to_dataframe``.
-            **kwargs: what ``pyogrio.write_dataframe`` takes, such as ``driver`` and ``layer``.
+            **kwargs: passed to ``pyogrio.write_dataframe``, such as ``driver``, ``layer`` and ``append``.
 
         Raises:
-            AmigoCloudError: see ``to_geodataframe``.
-            Exception: whatever pyogrio raises.
+            AmigoCloudValueError: the path names no format, is a folder, is in no folder, or is a GeoPackage that
+                another program has open; nothing was sent.
+            AmigoCloudError: see ``to_geodataframe``; also if the file cannot be written. The message has the path and
+                the reason, and the error of pyogrio is its ``__cause__``.
 
         Example:
             amigocloud.read_dataset(1, 2).to_file('trees.gpkg', layer='trees')

@@ -55,8 +55,8 @@ def _short_wkt(value):
         return value
     try:
         return wkt.dumps(wkb.loads(value, hex=True), rounding_precision=5, trim=True)
-    except (errors.ShapelyError, TypeError, ValueError):
-        # Shown as it came.
+    except (errors.ShapelyError, NotImplementedError, TypeError, ValueError):
+        # Shown as it came; shapely has no class for curves.
         return value
 
 

@@ -1,6 +1,9 @@
 """Tables of pandas, geopandas and Arrow, and files, made of cursors; Python 3 only."""
 import datetime
+import io
 import json
+import os
+import struct
 import sys
 
 import pytest
@@ -100,6 +103,31 @@ def test_to_dataframe__unknown_type(serve):
 def test_to_dataframe__value_of_another_type(serve, kind, value):
     with pytest.raises(AmigoCloudError, match="'odd' .*" + kind):
         serve({'odd': kind}, [{'odd': None}, {'odd': value}]).to_dataframe()
+
+
+@pytest.mark.parametrize('kind, value', [(kind, value) for kind in ('date', 'datetime') for value in (
+    'infinity', '-infinity', '0044-03-15 BC', '0044-03-15 10:00:00+00 BC', '10000-01-01', 5, 1.5,
+    True, ['2020-01-02'], 'x' * 5000)])
+@pytest.mark.parametrize('method', ['to_dataframe', 'to_arrow'])
+def test_moments_that_pandas_cannot_hold(serve, method, kind, value):
+    pytest.importorskip('pyarrow')
+    with pytest.raises(AmigoCloudError) as caught:
+        getattr(serve({'odd': kind}, [{'odd': '2020-01-02'}, {'odd': None}], [{'odd': value}]), method)()
+    message = str(caught.value)
+    assert "'odd'" in message and kind in message and repr(value)[:100] in message and '"odd"::text' in message
+    assert len(message) < 400 and '\n' not in message
+
+
+def test_to_dataframe__offsets_with_seconds(serve):
+    texts = ['1890-01-01 00:00:00+00:19:32', '1890-01-01 00:00:00.25-00:00:30', '2020-01-02 03:04:05+00:00',
+             '2020-01-02 03:04:05.5+0530', '2020-01-02', '2020-01-02 03:04:05-03', '2020-01-02T03:04:05Z',
+             '9999-12-31 23:59:59+00', None]
+    moments = serve({'moment': 'datetime'}, [{'moment': text} for text in texts]).to_dataframe()['moment']
+    assert [moment.isoformat() for moment in moments[:-1]] == [
+        '1889-12-31T23:40:28+00:00', '1890-01-01T00:00:30.250000+00:00', '2020-01-02T03:04:05+00:00',
+        '2020-01-01T21:34:05.500000+00:00', '2020-01-02T00:00:00+00:00', '2020-01-02T06:04:05+00:00',
+        '2020-01-02T03:04:05+00:00', '9999-12-31T23:59:59+00:00']
+    assert moments.isna().iloc[-1] and str(moments.dtype) == 'datetime64[us, UTC]'
 
 
 def test_to_dataframe__row_without_a_column(serve):
@@ -258,7 +286,80 @@ def test_to_geodataframe__no_geometry_inside(serve, value):
         serve({'g': 'geometry'}, [{'g': ewkb('POINT (1 2)')}, {'g': value}]).to_geodataframe()
 
 
+CURVES = ['CIRCULARSTRING', 'COMPOUNDCURVE', 'CURVEPOLYGON', 'MULTICURVE', 'MULTISURFACE']
+SURFACES = ['POLYHEDRALSURFACE', 'TIN', 'TRIANGLE']
+
+
+def curve(code, flags=0, body=b'\0\0\0\0'):
+    srid = struct.pack('<I', 4326) if flags & 0x20000000 else b''
+    return (b'\1' + struct.pack('<I', code | flags) + srid + body).hex()
+
+
+@pytest.mark.parametrize('flags', [0, 0x20000000, 0xa0000000, 0xe0000000])
+@pytest.mark.parametrize('code, kind, cure', [(8 + place, kind, 'ST_CurveToLine') for place, kind in enumerate(CURVES)]
+                         + [(15 + place, kind, 'ST_AsText') for place, kind in enumerate(SURFACES)])
+def test_curves(serve, tmp_path, code, kind, cure, flags):
+    pytest.importorskip('pyarrow')
+    value = curve(code, flags)
+    cursor = serve({'g': 'geometry', 'h': 'geometry'}, [{'g': ewkb('POINT (1 2)'), 'h': None}],
+                   [{'g': None, 'h': value}])
+    for make in (cursor.to_geodataframe, cursor.to_arrow, lambda: cursor.to_file(tmp_path / 'x.gpkg')):
+        with pytest.raises(AmigoCloudError, match="'h' holds a {}, .* {}".format(kind, cure)):
+            make()
+    assert not os.listdir(str(tmp_path))
+    assert list(cursor.to_dataframe()['h'])[1] == value
+    assert value[:20] in serve({'h': 'geometry'}, [{'h': value}])._repr_html_()
+
+
+def test_curves__without_flags_and_the_other_way_round(serve):
+    arc = struct.pack('>I6d', 3, 0, 0, 1, 1, 2, 0)
+    for value in (b'\0' + struct.pack('>I', 8) + arc, b'\0' + struct.pack('>I', 1008) + struct.pack('>I', 0)):
+        with pytest.raises(AmigoCloudError, match='CIRCULARSTRING'):
+            serve({'g': 'geometry'}, [{'g': value.hex()}]).to_geodataframe()
+
+
+def test_curves__in_a_collection(serve, tmp_path):
+    # Newer GEOS reads these, older does not.
+    arc = struct.pack('<BI', 1, 8) + struct.pack('<I6d', 3, 0, 0, 1, 1, 2, 0)
+    cursor = serve({'g': 'geometry'}, [{'g': curve(7, 0x20000000, struct.pack('<I', 1) + arc)}])
+    try:
+        assert 'CIRCULARSTRING' in cursor.to_geodataframe().geometry[0].wkt
+        cursor.to_file(tmp_path / 'x.gpkg')
+    except AmigoCloudError as error:
+        assert 'ST_CurveToLine' in str(error)
+
+
 # to_arrow
+
+@pytest.mark.parametrize('values', [
+    [{'a': 1}, [1]], ['a', 1], [{'a': 1}, {'a': 'x'}], [[1], ['x']], [2 ** 70, 1], [1.5, 'x'], [True, 'x']])
+def test_to_arrow__values_of_several_kinds(serve, wire, client, values):
+    pytest.importorskip('pyarrow')
+    rows = [{'odd': value} for value in values]
+    with pytest.raises(AmigoCloudError, match="'odd' .*\"odd\"::text"):
+        serve({'odd': 'unknown(3802)'}, rows).to_arrow()
+    wire.answers['/api/v1/p'] = {'results': rows, 'next': None}
+    with pytest.raises(AmigoCloudError, match="'odd'"):
+        client.get_cursor('p').to_arrow()
+
+
+def test_to_arrow__values_as_text_and_of_one_kind(serve):
+    pytest.importorskip('pyarrow')
+    table = serve({'number': 'number', 'tags': 'unknown(3802)', 'list': 'unknown(1007)', 'none': 'unknown(25)'},
+                  [{'number': '12.50', 'tags': {'a': 1}, 'list': [1, 2], 'none': None}]).to_arrow()
+    assert table.to_pylist() == [{'number': 12.5, 'tags': {'a': 1}, 'list': [1, 2], 'none': None}]
+
+
+@pytest.mark.parametrize('rows', [[{'a': 1}, 5], [[1], {'a': 1}], ['x', None]])
+def test_to_dataframe__rows_of_several_kinds(wire, client, rows):
+    wire.answers['/api/v1/p'] = {'results': rows, 'next': None}
+    cursor = client.get_cursor('p')
+    for make in (cursor.to_dataframe, cursor.to_arrow):
+        try:
+            assert len(make()) == 2
+        except AmigoCloudError:
+            pass
+
 
 def test_to_arrow(serve):
     pyarrow = pytest.importorskip('pyarrow')
@@ -311,6 +412,183 @@ def test_to_file__settings(serve, tmp_path):
 def test_to_file__without_geometry(serve, tmp_path):
     serve({'a': 'integer', 'b': 'string'}, [{'a': 1, 'b': 'x'}, {'a': None, 'b': 'y'}]).to_file(tmp_path / 'x.csv')
     assert (tmp_path / 'x.csv').read_text().split() == ['a,b', '1,x', ',y']
+
+
+@pytest.mark.parametrize('name', ['x.gpkg', 'x.geojson', 'x.json', 'x.shp', 'x.kml', 'x.fgb', 'x.gdb', 'x.sqlite'])
+def test_to_file__formats(serve, tmp_path, name):
+    cursor = serve({'name': 'string', 'place': 'geometry'}, [{'name': u'B\xe4r', 'place': FULL['place']},
+                                                             {'name': None, 'place': FULL['place']}])
+    for _ in range(2):
+        cursor.to_file(tmp_path / name)
+        frame = pyogrio.read_dataframe(tmp_path / name)
+        assert len(frame) == 2 and frame.crs.to_epsg() == 4326 and frame.geometry[1].wkt == 'POINT (1 2)'
+    assert all(other.startswith('x.') for other in os.listdir(str(tmp_path)))
+
+
+@pytest.mark.parametrize('name', ['x.gpkg', 'x.geojson', 'x.shp', 'x.sqlite'])
+@pytest.mark.parametrize('with_arrow', [False, True])
+def test_to_file__dates(serve, tmp_path, name, with_arrow):
+    if with_arrow:
+        pytest.importorskip('pyarrow')
+        if pyogrio.__gdal_version__ < (3, 11):
+            pytest.skip('older GDAL takes no dates from before 1970 from Arrow')
+    rows = [{'day': '2020-01-02', 'g': FULL['place']}, {'day': None, 'g': FULL['place']},
+            {'day': '1066-10-14', 'g': FULL['place']}]
+    serve({'day': 'date', 'g': 'geometry'}, rows).to_file(tmp_path / name, use_arrow=with_arrow)
+    assert list(pyogrio.read_info(tmp_path / name)['dtypes']) == ['datetime64[D]']
+    days = pyogrio.raw.read(tmp_path / name)[3][0]
+    assert [str(day) for day in days] == ['2020-01-02', 'NaT', '1066-10-14']
+
+
+def test_to_file__dates_without_geometry_or_rows(serve, tmp_path):
+    serve({'self': 'date', 'a': 'integer'}, []).to_file(tmp_path / 'x.gpkg')
+    assert list(pyogrio.read_info(tmp_path / 'x.gpkg')['dtypes']) == ['datetime64[D]', 'int32']
+
+
+def test_to_file__csv_with_geometry(serve, tmp_path):
+    cursor = serve({'name': 'string', 'day': 'date', 'g': 'geometry'},
+                   [{'name': 'a', 'day': '2020-01-02', 'g': FULL['place']}, {'name': 'b', 'day': None, 'g': None}])
+    cursor.to_file(tmp_path / 'x.csv')
+    lines = (tmp_path / 'x.csv').read_text().splitlines()
+    assert lines[0] == 'WKT,name,day' and lines[1].replace('"', '') == 'POINT (1 2),a,2020/01/02'
+    cursor.to_file(tmp_path / 'x.csv', append=True)
+    assert len((tmp_path / 'x.csv').read_text().splitlines()) == 5
+    for settings in ({'GEOMETRY': 'AS_WKT'}, {'layer_options': {'geometry': 'AS_WKT'}},
+                     {'layer_options': {'SEPARATOR': 'COMMA'}}):
+        cursor.to_file(tmp_path / 'y.csv', **settings)
+        assert (tmp_path / 'y.csv').read_text().splitlines() == lines
+
+
+@pytest.mark.parametrize('name', ['x.xlsx', 'x.ods'])
+def test_to_file__sheets_with_geometry(serve, tmp_path, name):
+    serve({'a': 'integer', 'g': 'geometry'}, [{'a': 1, 'g': FULL['place']}, {'a': 2, 'g': None}]).to_file(
+        tmp_path / name)
+    assert pyogrio.read_dataframe(tmp_path / name)['g'][0] == 'POINT (1 2)'
+
+
+@pytest.mark.parametrize('name', ['x.gpkg', 'x.sqlite', 'x.shp', 'x.fgb', 'x.geojson', 'x.csv'])
+@pytest.mark.parametrize('column', ['fid', 'FID', 'objectid', 'geom', 'geometry', 'shape'])
+@pytest.mark.parametrize('kind, values', [('integer', [7, 7]), ('string', ['a', None]), ('float', [1.5, 2.5])])
+def test_to_file__columns_that_a_format_has_already(serve, tmp_path, name, column, kind, values):
+    rows = [{column: value, 'place': FULL['place']} for value in values]
+    serve({column: kind, 'place': 'geometry'}, rows).to_file(tmp_path / name)
+    if name != 'x.csv':
+        assert pyogrio.read_dataframe(tmp_path / name).geometry[0].wkt == 'POINT (1 2)'
+    read = pyogrio.read_dataframe(tmp_path / name, read_geometry=False)
+    read.columns = map(str.lower, read.columns)
+    found = [str(value) for value in read[column.lower()].dropna() if value != '']
+    assert sorted(found) == [str(value) for value in values if value is not None]
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+
+
+@pytest.mark.filterwarnings('ignore')
+@pytest.mark.parametrize('name, texts, columns', [
+    ('x.gpkg', ['POINT (1 2)'], ['name', 'NAME']), ('x.fgb', ['POINT (1 2)', None], ['name']),
+    ('x.shp', ['POINT (1 2)', 'LINESTRING (1 2, 3 4)'], ['name']), ('x.shp', ['POINT ZM (1 2 3 4)'], ['name']),
+    ('x.gpx', ['POINT (1 2)'], ['name', 'strange'])])
+def test_to_file__failure_leaves_what_was_there(serve, tmp_path, name, texts, columns):
+    serve({'name': 'string', 'g': 'geometry'}, [{'name': 'old', 'g': FULL['place']}]).to_file(tmp_path / name)
+    before = contents(tmp_path)
+    rows = [dict(dict.fromkeys(columns, 'new'), g=text and ewkb(text)) for text in texts]
+    cursor = serve(dict(dict.fromkeys(columns, 'string'), g='geometry'), rows)
+    for place in (tmp_path / name, tmp_path / ('other' + name[1:])):
+        if 'ZM' in texts[0] and not hasattr(shapely, 'has_m'):
+            continue
+        with pytest.raises(AmigoCloudError, match=place.name) as caught:
+            cursor.to_file(place)
+        assert caught.value.__cause__ is not None and '.part' not in str(caught.value)
+        assert contents(tmp_path) == before and len(os.listdir(str(tmp_path))) == len(before)
+
+
+def test_to_file__two_geometries_or_a_wrong_setting(serve, tmp_path):
+    cursor = serve({'g': 'geometry', 'h': 'geometry'}, [{'g': FULL['place'], 'h': None}])
+    with pytest.raises(AmigoCloudError, match='x.gpkg.*geometry'):
+        cursor.to_file(tmp_path / 'x.gpkg')
+    with pytest.raises(AmigoCloudError, match='x.gpkg'):
+        serve({'g': 'geometry'}, [{'g': FULL['place']}]).to_file(tmp_path / 'x.gpkg', geometry_type='Strange')
+    assert not os.listdir(str(tmp_path))
+
+
+@pytest.mark.parametrize('name', ['x', 'x.strange', 'missing/x.gpkg', 'folder.gpkg', 'open.gpkg'])
+def test_to_file__place_that_cannot_be_written(serve, wire, tmp_path, name):
+    (tmp_path / 'folder.gpkg').mkdir()
+    (tmp_path / 'open.gpkg-wal').write_bytes(b'rows')
+    with pytest.raises(AmigoCloudValueError, match=name.split('/')[-1]):
+        serve(TYPES, [FULL]).to_file(tmp_path / name)
+    assert not wire.requests
+
+
+@pytest.mark.parametrize('path', [5, None, ['x.gpkg']])
+def test_to_file__no_path(serve, wire, path):
+    with pytest.raises(AmigoCloudValueError, match='path'):
+        serve(TYPES, [FULL]).to_file(path)
+    assert not wire.requests
+
+
+def test_to_file__other_spellings(serve, tmp_path):
+    cursor = serve({'fid': 'integer', 'g': 'geometry'}, [{'fid': 5, 'g': FULL['place']}])
+    cursor.to_file(os.fsencode(str(tmp_path / 'x.GPKG')))
+    assert list(pyogrio.read_dataframe(tmp_path / 'x.GPKG')['fid']) == [5]
+    cursor.to_file(tmp_path / 'x.csv', driver='csv')
+    assert (tmp_path / 'x.csv').read_text().splitlines()[0] == 'WKT,fid'
+
+
+def test_to_file__what_is_no_file(serve):
+    cursor = serve({'a': 'integer', 'g': 'geometry'}, [{'a': 5, 'g': FULL['place']}])
+    output = io.BytesIO()
+    cursor.to_file(output, driver='GPKG')
+    assert output.getvalue().startswith(b'SQLite')
+    cursor.to_file('/vsimem/amigocloud.gpkg')
+    assert len(pyogrio.read_dataframe('/vsimem/amigocloud.gpkg')) == 1
+
+
+def test_to_file__layers_and_append(serve, tmp_path):
+    path = tmp_path / 'x.gpkg'
+    cursor = serve({'a': 'integer', 'g': 'geometry'}, [{'a': 1, 'g': FULL['place']}])
+    cursor.to_file(path, layer='one', append=True)
+    cursor.to_file(path, layer='two')
+    cursor.to_file(path, layer='one', append=True)
+    cursor.to_file(path, layer='two')
+    assert [name for name, _ in pyogrio.list_layers(path)] == ['one', 'two']
+    assert [len(pyogrio.read_dataframe(path, layer=layer)) for layer in ('one', 'two')] == [2, 1]
+    before = contents(tmp_path)
+    with pytest.raises(AmigoCloudError):
+        serve({'other': 'integer', 'g': 'geometry'}, [{'other': 1, 'g': None}]).to_file(path, layer='one', append=True,
+                                                                                   driver='FlatGeobuf')
+    assert contents(tmp_path) == before
+
+
+def test_to_file__no_companion_of_the_old_file_stays(serve, tmp_path):
+    (tmp_path / 'x.qix').write_bytes(b'an index of other shapes')
+    (tmp_path / 'x.txt').write_bytes(b'mine')
+    cursor = serve({'a': 'integer', 'g': 'geometry'}, [{'a': 1, 'g': FULL['place']}])
+    for _ in range(2):
+        cursor.to_file(tmp_path / 'x.shp')
+    assert sorted(os.listdir(str(tmp_path))) == ['x.cpg', 'x.dbf', 'x.prj', 'x.shp', 'x.shx', 'x.txt']
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='links and modes are those of POSIX')
+def test_to_file__keeps_links_and_modes(serve, tmp_path):
+    (tmp_path / 'real.geojson').write_bytes(b'{"type": "FeatureCollection", "features": []}')
+    (tmp_path / 'real.geojson').chmod(0o640)
+    (tmp_path / 'link.geojson').symlink_to(tmp_path / 'real.geojson')
+    serve({'g': 'geometry'}, [{'g': FULL['place']}]).to_file(tmp_path / 'link.geojson')
+    assert (tmp_path / 'link.geojson').is_symlink() and (tmp_path / 'real.geojson').stat().st_mode & 0o777 == 0o640
+    assert len(pyogrio.read_dataframe(tmp_path / 'real.geojson')) == 1
+
+
+def test_to_file__interrupted(serve, tmp_path, monkeypatch):
+    (tmp_path / 'x.csv').write_bytes(b'old')
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(pyogrio, 'write_dataframe', interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        serve({'a': 'integer'}, [{'a': 1}]).to_file(tmp_path / 'x.csv')
+    assert contents(tmp_path) == {'x.csv': b'old'}
 
 
 # extras
