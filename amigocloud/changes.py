@@ -13,7 +13,8 @@ import uuid
 import six
 from requests.compat import Mapping
 
-from .exceptions import AmigoCloudError, AmigoCloudValueError
+from .exceptions import AmigoCloudError, AmigoCloudValueError, failure_error
+from .jobs import names_job
 
 #: Bytes of a request, which stays below that; GDAL's AmigoCloud driver sends as much.
 BATCH_SIZE = 15000000
@@ -22,6 +23,8 @@ _AMIGO_ID = 'amigo_id'
 #: Bytes of a request that are no rows, and more than that.
 _ENVELOPE_SIZE = 1000
 _WGS84 = 4326
+#: Characters of a value, or of a list of amigo_ids, in a message.
+_SHOWN = 200
 
 #: One row as a change names it: its amigo_id, its JSON, and the bytes that this takes in a request.
 _Entry = collections.namedtuple('_Entry', ('amigo_id', 'json', 'size'))
@@ -90,16 +93,56 @@ def _submit(post, wait_for_job, below, dataset_id, action, entries, report):
             change = '{{"type": "DML", "entity": "dataset_{}", "parent": null, "action": "{}", "data": [{}]}}'.format(
                 dataset_id, action, ', '.join(entry.json for entry in batch))
             answer = post(url, {'change': change})
-            if isinstance(answer, dict) and 'job' in answer:
+            if names_job(answer):
                 wait_for_job(answer)
             written.extend(entry.amigo_id for entry in batch)
             if report:
                 report(len(written))
-    except AmigoCloudError as error:
-        if written:
-            error.message = u'{} rows were written, but then: {}'.format(len(written), error.message)
+    except BaseException as error:
+        # What the caller's own callback raises, and Ctrl-C, come out as they are, but not without this.
+        error.written = written
+        if written and isinstance(error, AmigoCloudError):
+            error.message = u'{} rows were written, but then: {} Their amigo_ids, in error.written: {}'.format(
+                len(written), error.message, _shortened(u', '.join(written)))
         raise
     return written
+
+
+def _shortened(text):
+    return text if len(text) <= _SHOWN else text[:_SHOWN - 3] + u'...'
+
+
+def _taken(rows):
+    """Yield the caller's rows; what an iterator of theirs raises becomes an AmigoCloudError of the same class too."""
+    rows = iter(rows)
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except AmigoCloudError:
+            raise
+        except Exception as failure:
+            six.raise_from(_failure_of_rows(failure), failure)
+        yield row
+
+
+def _failure_of_rows(failure):
+    message = u'The rows raised {}: {}'.format(type(failure).__name__, _shortened(_text_of(failure)))
+    try:
+        error = failure_error(failure, message)
+    except TypeError:
+        # A few classes, such as those with slots, cannot be combined with another.
+        error = AmigoCloudError(message)
+    error.__dict__.update(failure.__dict__, **error.__dict__)
+    return error
+
+
+def _text_of(failure):
+    try:
+        return six.text_type(failure)
+    except UnicodeError:
+        return six.text_type(repr(failure))
 
 
 def _batches(entries):
@@ -123,7 +166,7 @@ def _entries(rows, encode):
 
 
 def _encoded(rows, encode):
-    for number, row in enumerate(rows):
+    for number, row in enumerate(_taken(rows)):
         try:
             amigo_id, members = encode(row)
             text = json.dumps(members)

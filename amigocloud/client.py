@@ -486,7 +486,7 @@ class AmigoCloud(object):
         those points by one UPDATE. An address that is not found is skipped.
 
         Args:
-            project_id (int): the project.
+            project_id (int): the project; None for that of a project token.
             dataset_id (int): the dataset.
             address_field (str): the column of the addresses.
             geometry_field (str): the column of the points, written in SRID 4326.
@@ -501,16 +501,17 @@ class AmigoCloud(object):
             AmigoCloudError: the dataset could not be read or written.
         """
         from . import geocoding
-        return geocoding.geocode(self.get, self.post, project_id, dataset_id, address_field, geometry_field,
-                                 extra_params, progress)
+        return geocoding.geocode(self.get, self.post, self._below(project_id), dataset_id, address_field,
+                                 geometry_field, extra_params, progress)
 
     def wait_for_job(self, job, timeout=None, progress=None):
-        """Waits until a job has ended, by asking for it: first after 0.1 s, then less and less often, up to every 5 s.
+        """Wait until a job has ended, by polling it: first after 0.1 s, then less and less often, up to every 5 s.
 
-        Asks at ``/me/jobs/JOB``, with a project token at ``jobs/JOB`` below the project.
+        Polls ``/me/jobs/JOB``; with a project token ``jobs/JOB`` below the project, and ``/me/jobs/JOB`` where that is
+        answered by 403 or 404.
 
         Args:
-            job (int or str or dict): its id, or the answer that holds it as ``job``.
+            job (int or str or dict): its id, or the answer that holds it as ``job`` or ``job_id``.
             timeout (float): seconds to wait at the most; 0 asks once. By default there is no limit.
             progress (bool or callable): ``progress(done, total)`` counts this one job, or True for a bar that shows
                 how long it takes (see ``download``).
@@ -520,13 +521,14 @@ class AmigoCloud(object):
 
         Raises:
             AmigoCloudJobError: the job failed; the error's ``job`` is the whole of it.
-            AmigoCloudError: the job could not be asked for, or has not ended in time; it goes on then.
+            AmigoCloudError: the job could not be read, has a status that is not known, or has not ended in time; it
+                goes on then.
 
         Example:
             job = amigocloud.wait_for_job(amigocloud.upload_datafile(1, 2, 'trees.zip'))
             print(job['extra']['dataset_ids'])
         """
-        return jobs.wait_for_job(self.get, 'jobs' if self._project_url else '/me/jobs', job, timeout, progress)
+        return jobs.wait_for_job(self.get, 'jobs' if self._project_url else jobs.USER_JOBS, job, timeout, progress)
 
     def download(self, url, destination=None, progress=None):
         """Downloads a file. It is written while it arrives, beside its place, and moved there once it is whole.
@@ -557,10 +559,10 @@ class AmigoCloud(object):
         return downloads.download(self.get, url, destination, progress)
 
     def export_dataset(self, project_id, dataset_id, format, destination=None, progress=None):
-        """Exports a dataset to a file: asks for the export, waits for its job and downloads what it made.
+        """Export a dataset to a file: request the export, wait for its job and download the result.
 
         Args:
-            project_id (int): the project.
+            project_id (int): the project; None for that of a project token.
             dataset_id (int): the dataset.
             format (str): such as ``'CSV'``, ``'GEOJSON'``, ``'KML'``, ``'SHP'``.
             destination, progress: see ``download``.
@@ -576,8 +578,8 @@ class AmigoCloud(object):
             amigocloud.export_dataset(2, 3, 'KML', 'trees.kml')
         """
         from . import downloads
-        return downloads.export_dataset(self.get, self.post, self.wait_for_job, project_id, dataset_id, format,
-                                        destination, progress)
+        return downloads.export_dataset(self.get, self.post, self.wait_for_job, self._below(project_id), dataset_id,
+                                        format, destination, progress)
 
     def download_photos(self, gallery_id, destination, source_amigo_id=None, progress=None):
         """Downloads the photos of a gallery, several at a time.

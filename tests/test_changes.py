@@ -218,6 +218,61 @@ def test_batches__a_job_that_fails(wire, client, monkeypatch):
     assert caught.value.job['status'] == 'FAILURE' and len(sent(wire)) == 2
 
 
+class Boom(Exception):
+    def __init__(self, code, place):
+        Exception.__init__(self, code, place)
+        self.code = code
+
+
+class Slotted(Exception):
+    __slots__ = ('place',)
+
+
+FAILURES = [Boom(7, 'here'), ValueError(u'\xe4'), KeyError('x'), EnvironmentError(2, 'gone'),
+            UnicodeDecodeError('ascii', b'\xff', 0, 1, 'odd'), Slotted('y' * 500)]
+
+
+@pytest.mark.parametrize('failure', FAILURES, ids=lambda failure: type(failure).__name__)
+def test_batches__rows_that_raise(wire, client, monkeypatch, failure):
+    monkeypatch.setattr(changes, 'BATCH_SIZE', 3000)
+
+    def rows():
+        for number in range(60):
+            if len(sent(wire)) == 2:
+                raise failure
+            yield {'n': number}
+    with pytest.raises(AmigoCloudError if isinstance(failure, Slotted) else type(failure)) as caught:
+        client.insert_rows(1, 2, rows())
+    error = caught.value
+    assert isinstance(error, AmigoCloudError)
+    assert error.written == [row['amigo_id'] for row in sent_rows(wire)] and len(error.written) > 20
+    assert error.message.startswith(u'{} rows were written, but then: The rows raised {}: '.format(
+        len(error.written), type(failure).__name__))
+    assert error.written[0] in str(error) and error.written[4] in str(error) and len(error.message) < 600
+    assert getattr(error, 'code', None) == getattr(failure, 'code', None)
+    if six.PY3:
+        assert error.__cause__ is failure
+
+
+def test_batches__interrupted(wire, client, monkeypatch):
+    monkeypatch.setattr(changes, 'BATCH_SIZE', 3000)
+
+    def rows():
+        for number in range(60):
+            if len(sent(wire)) == 1:
+                raise KeyboardInterrupt
+            yield {'n': number}
+    with pytest.raises(KeyboardInterrupt) as caught:
+        client.insert_rows(1, 2, rows())
+    assert caught.value.written == [row['amigo_id'] for row in sent_rows(wire)] != []
+
+
+def test_answer_with_a_job_id(wire, client):
+    wire.answers[URL] = {'job_id': 'j'}
+    client.delete_rows(1, 2, ['a1'])
+    assert [request.path for request in wire.requests] == [URL, JOB]
+
+
 def test_first_batch_fails__message_as_it_is(wire, client):
     wire.answers[URL] = Answer({'error': ['no']}, 400)
     with pytest.raises(AmigoCloudError, match='^400 Client Error') as caught:
