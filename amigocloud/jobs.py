@@ -50,7 +50,8 @@ def wait_for_job(get, jobs_url, job, timeout=None, progress=None):
             if status == _SUCCESS:
                 return state
             if status in FAILED:
-                raise AmigoCloudJobError(u'{} ended with {}: {}'.format(name, status, strike_out(_reason(state))), state)
+                raise AmigoCloudJobError(
+                    u'{} ended with {}: {}'.format(name, status, strike_out(_reason(state))), state)
             if status not in UNFINISHED:
                 raise AmigoCloudError(u'{} has the unknown status {!r}. It may have ended or may go on; {} shows the '
                                       u'whole of it.'.format(name, six.ensure_str(_shown(status)), ask.url))
@@ -129,7 +130,8 @@ def _job_id(job):
     is_id = isinstance(job_id, six.integer_types + six.string_types) and not isinstance(job_id, bool)
     text = six.text_type(job_id) if is_id else u''
     if not text.strip(u' ./'):
-        raise AmigoCloudValueError("A job is an id or an answer with a 'job' or 'job_id', not {:.200}.".format(repr(job)))
+        raise AmigoCloudValueError("A job is an id or an answer with a 'job' or 'job_id', not {:.200}.".format(
+            repr(job)))
     return text
 
 
