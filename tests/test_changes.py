@@ -2,6 +2,8 @@
 import datetime
 import json
 import re
+import uuid
+from decimal import Decimal
 
 import pytest
 import six
@@ -80,7 +82,9 @@ def test_with_a_project_token(wire):
 @pytest.mark.parametrize('value, wanted', [
     (None, None), (True, True), (7, 7), (2 ** 63 - 1, 2 ** 63 - 1), (0.1, 0.1), (1e300, 1e300), ('', ''),
     (u'\U0001f333\n', u'\U0001f333\n'), (u'ä'.encode('utf-8') if six.PY2 else u'ä', u'ä'),
-    (datetime.date(2024, 2, 29), '2024-02-29'),
+    (datetime.date(2024, 2, 29), '2024-02-29'), (datetime.time(1, 2, 3, 4), '01:02:03.000004'),
+    (Decimal('1.25'), 1.25), (Decimal(2 ** 63 - 1), 2 ** 63 - 1), (Decimal('1e30'), 1e30),
+    (uuid.UUID(int=1), '00000000-0000-0000-0000-000000000001'),
     (datetime.datetime(2024, 2, 29, 13, 5, 1, 20), '2024-02-29T13:05:01.000020'),
     ('SRID=3857;POINT(1 2)', 'SRID=3857;POINT(1 2)'), ('0101000000', '0101000000')])
 def test_values(wire, client, value, wanted):
@@ -112,7 +116,8 @@ def test_values__of_shapely(wire, client):
     ({1: 2}, 'no name'), ({' ': 2}, 'no name'), ({'a\0': 2}, 'null character'), ({'n': 'a\0'}, 'n: .*null character'),
     ({'n': float('nan')}, 'n: nan is no number'), ({'n': float('-inf')}, 'n: -inf is no number'),
     ({'n': 2 ** 63}, 'n: .*64 bits'), ({'n': {'a': 1}}, 'n: .*no column'), ({'n': [1]}, 'n: .*no column'),
-    ({'n': datetime.timedelta(1)}, 'n: .*no column'), ({'n': datetime.time(1)}, 'n: .*no column'),
+    ({'n': datetime.timedelta(1)}, 'n: .*no column'), ({'n': Decimal('nan')}, 'n: nan is no number'),
+    ({'n': Decimal('1e999')}, 'n: .*no number'), ({'n': Decimal('sNaN')}, 'n: nan is no number'),
     ({'n': b'\xff'}, r'n: .*(no text|no column)'), ({'n': 'x' * 2000}, 'Row 1, counted from 0: It takes 2')])
 def test_rows__bad(wire, client, monkeypatch, row, message):
     monkeypatch.setattr(changes, 'BATCH_SIZE', 3000)
