@@ -24,9 +24,6 @@ _ENVELOPE_SIZE = 1000
 #: Characters of a value, or of a list of amigo_ids, in a message.
 _SHOWN = 200
 
-#: One row as a change names it: its amigo_id, its JSON, and the bytes that this takes in a request.
-_Entry = collections.namedtuple('_Entry', ('amigo_id', 'json', 'size'))
-
 
 def insert_rows(post, wait_for_job, below, dataset_id, rows, report=None):
     """Insert rows into a dataset; see ``AmigoCloud.insert_rows``.
@@ -79,11 +76,11 @@ def _submit(post, wait_for_job, below, dataset_id, action, entries, report):
     try:
         for batch in _batches(entries):
             change = '{{"type": "DML", "entity": "dataset_{}", "parent": null, "action": "{}", "data": [{}]}}'.format(
-                dataset_id, action, ', '.join(entry.json for entry in batch))
+                dataset_id, action, ', '.join(text for _, text in batch))
             answer = post(url, {'change': change})
             if names_job(answer):
                 wait_for_job(answer)
-            written.extend(entry.amigo_id for entry in batch)
+            written.extend(amigo_id for amigo_id, _ in batch)
             if report:
                 report(len(written))
     except BaseException as error:
@@ -134,13 +131,14 @@ def _text_of(failure):
 
 
 def _batches(entries):
+    """Gather amigo_id and JSON of rows, each of which comes with the bytes that it takes in a request."""
     batch, size = [], _ENVELOPE_SIZE
-    for entry in entries:
-        if batch and size + entry.size >= BATCH_SIZE:
+    for amigo_id, text, added in entries:
+        if batch and size + added >= BATCH_SIZE:
             yield batch
             batch, size = [], _ENVELOPE_SIZE
-        batch.append(entry)
-        size += entry.size
+        batch.append((amigo_id, text))
+        size += added
     if batch:
         yield batch
 
@@ -168,7 +166,7 @@ def _sized(amigo_id, text):
     size = len(text) + text.count('"') + text.count('\\') + len(', ')
     if _ENVELOPE_SIZE + size >= BATCH_SIZE:
         raise AmigoCloudValueError('It takes {} bytes, and a request {} at the most.'.format(size, BATCH_SIZE))
-    return _Entry(amigo_id, text, size)
+    return amigo_id, text, size
 
 
 def _is_frame(rows):
@@ -185,11 +183,14 @@ def _of_frame(frame, make_ids):
 
 
 def _of_columns(columns, amigo_ids):
-    for number, (amigo_id, text) in enumerate(encoding.row_texts(columns, amigo_ids)):
-        try:
-            yield _sized(amigo_id, text)
-        except AmigoCloudValueError as error:
-            six.raise_from(_in_row(number, error), error)
+    number = 0
+    for ids, texts in encoding.row_texts(columns, amigo_ids):
+        for amigo_id, text in zip(ids, texts):
+            try:
+                yield _sized(amigo_id, text)
+            except AmigoCloudValueError as error:
+                six.raise_from(_in_row(number, error), error)
+            number += 1
 
 
 def checked_ids(amigo_ids, make_ids):

@@ -305,7 +305,7 @@ class AmigoCloud(object):
         return queries.read_dataset(self.get, self._below(project_id), dataset_id, limit, prefetch, offset, rows, state)
 
     def insert_rows(self, project_id, dataset_id, rows):
-        """Puts rows into a dataset: by its ``submit_change``, in batches below 15 MB, and waits for the job of each.
+        """Insert rows into a dataset: by its ``submit_change``, in batches below 15 MB, and wait for the job of each.
 
         Rows in a list are all checked before any is sent, those of an iterator (of which one batch is in memory at a
         time) before their batch is. A batch is never sent twice: one that was not answered may have been written.
@@ -314,15 +314,18 @@ class AmigoCloud(object):
         Args:
             project_id (int): the project; None for that of a project token.
             dataset_id (int): the dataset.
-            rows (iterable of dict): values by column: None, bool, numbers, texts, dates and datetimes; geometry as a
-                shapely geometry (in SRID 4326 unless it has another), EWKT or hex EWKB. A row without an ``amigo_id``
-                is given one.
+            rows (iterable of dict, geopandas.GeoDataFrame or pandas.DataFrame): values by column: None, bool, numbers
+                (Decimal and those of numpy too), texts, UUIDs, dates, times and datetimes; geometry as a shapely
+                geometry (in SRID 4326 unless it has another), EWKT or hex EWKB. A row without an ``amigo_id`` is given
+                one. Of a frame, NaN, NaT and NA become null, and the coordinate system becomes the SRID.
 
         Returns:
             list of str: the amigo_ids, in the order of the rows.
 
         Raises:
-            AmigoCloudError: a row cannot be sent or a batch failed; the message says how many rows were written before.
+            AmigoCloudError: a row cannot be sent, a batch failed, or the iterator raised (the error is also an instance
+                of what it raised). The message has the number of the rows that were written before, and the list
+                ``written`` of the error their amigo_ids.
 
         Example:
             amigocloud.insert_rows(1, 2, [{'name': 'Oak', 'location': 'SRID=4326;POINT(11.6 48.1)'}])
@@ -331,11 +334,12 @@ class AmigoCloud(object):
         return changes.insert_rows(self.post, self.wait_for_job, self._below(project_id), dataset_id, rows)
 
     def update_rows(self, project_id, dataset_id, rows):
-        """Changes rows of a dataset; see ``insert_rows``.
+        """Update rows of a dataset; see ``insert_rows``.
 
         Args:
             project_id (int), dataset_id (int): see ``insert_rows``.
-            rows (iterable of dict): the ``amigo_id`` and the new values of each row; the other columns stay.
+            rows (iterable of dict, geopandas.GeoDataFrame or pandas.DataFrame): the ``amigo_id`` and the new values of
+                each row; the other columns stay.
 
         Returns:
             list of str: the amigo_ids, in the order of the rows.
@@ -350,7 +354,7 @@ class AmigoCloud(object):
         return changes.update_rows(self.post, self.wait_for_job, self._below(project_id), dataset_id, rows)
 
     def delete_rows(self, project_id, dataset_id, amigo_ids):
-        """Removes rows of a dataset; see ``insert_rows``.
+        """Delete rows of a dataset; see ``insert_rows``.
 
         Args:
             project_id (int), dataset_id (int): see ``insert_rows``.
@@ -390,7 +394,8 @@ class AmigoCloud(object):
 
         Raises:
             AmigoCloudValueError: something in the table cannot be kept as it is; nothing was sent.
-            AmigoCloudError: it could not be written whole; the message names the dataset.
+            AmigoCloudError: it could not be written whole, or could not be read afterwards; the message names the
+                dataset and says which.
 
         Example:
             amigocloud.write_geodataframe(1, geopandas.read_file('trees.gpkg'), 'Trees')['id']

@@ -6,6 +6,7 @@ import decimal
 import json
 import math
 import numbers
+import struct
 import sys
 import uuid
 
@@ -18,6 +19,9 @@ SLICE_ROWS = 10000
 
 _WGS84 = 4326
 _NO_CRS = 'It has no coordinate system; set_crs says which it is in.'
+#: Bytes of the byte order and the type of WKB, the last of which has a bit for the SRID that follows in EWKB.
+_HEAD_SIZE = 5
+_HAS_SRID = 0x20
 #: Bytes that a number, a time or null takes at the most.
 _SHORT = 60
 #: Bytes that a character takes at the most: two escaped surrogates, whose backslashes are escaped again.
@@ -166,23 +170,33 @@ class GeometryColumn(object):
 
     Attributes:
         name (str), longest (int): see ``Column``.
-        wkbs (list of bytes): the EWKB of each geometry, or None.
+        wkbs (list of bytes): the EWKB of each geometry, or None; without an SRID where ``srid`` is given.
     """
 
     def __init__(self, name, series, srid):
         import shapely
-        shapes = series.to_numpy()
-        self.name = checked_text(name)
-        if srid is not None:
-            shapes = shapely.set_srid(shapes, srid)
-        self.wkbs = shapely.to_wkb(shapes, include_srid=True).tolist()
+        self.name, self._srid = checked_text(name), srid
+        self.wkbs = shapely.to_wkb(series.to_numpy(), include_srid=srid is None).tolist()
+
+    def heads(self):
+        """Return the different beginnings of the WKB, with the byte order and the type, as a set of bytes."""
+        return _heads(self.wkbs)
 
     @property
     def longest(self):
-        return max([_SHORT] + [2 * len(wkb) + 4 for wkb in self.wkbs if wkb])
+        return max([_SHORT] + [2 * (len(wkb) + _HEAD_SIZE) for wkb in self.wkbs if wkb])
 
     def texts(self, start, end):
-        return ['null' if wkb is None else '"{}"'.format(wkb.hex().upper()) for wkb in self.wkbs[start:end]]
+        # To put the SRID in here is faster than to copy each geometry for it.
+        wkbs = self.wkbs[start:end]
+        heads = {head: '"' + self._with_srid(head).hex().upper() for head in _heads(wkbs)}
+        return ['null' if wkb is None else heads[wkb[:_HEAD_SIZE]] + wkb[_HEAD_SIZE:].hex().upper() + '"'
+                for wkb in wkbs]
+
+    def _with_srid(self, head):
+        if self._srid is None:
+            return head
+        return head[:-1] + bytes([head[-1] | _HAS_SRID]) + struct.pack('<I', self._srid)
 
 
 def columns_of(frame, without):
@@ -213,7 +227,7 @@ def columns_of(frame, without):
 
 
 def row_texts(columns, amigo_ids):
-    """Yield amigo_id and JSON of each row.
+    """Yield amigo_ids and JSON of rows, slice by slice.
 
     Args:
         columns (list of Column): all of one length.
@@ -225,8 +239,7 @@ def row_texts(columns, amigo_ids):
         end = start + SLICE_ROWS
         ids = amigo_ids[start:end]
         texts = [column.texts(start, end) for column in columns] + [_quoted(ids)]
-        for amigo_id, row in zip(ids, zip(*texts)):
-            yield amigo_id, template % row
+        yield ids, [template % row for row in zip(*texts)]
 
 
 def values_of(series):
@@ -326,6 +339,10 @@ def _number(value):
     return int(value) if is_whole else float(value)
 
 
+def _heads(wkbs):
+    return {wkb[:_HEAD_SIZE] for wkb in wkbs if wkb}
+
+
 def _is_geometry(value):
     return isinstance(value, getattr(sys.modules.get('shapely'), 'Geometry', ()))
 
@@ -387,4 +404,4 @@ def _json_of_times(series):
 def _json_of_moments(index, unit, timezone):
     import numpy
     texts = numpy.datetime_as_string(index.to_numpy().astype('datetime64[{}]'.format(unit)), timezone=timezone)
-    return ['null' if text == 'NaT' else '"{}"'.format(text) for text in texts.tolist()]
+    return ['null' if text == 'NaT' else '"' + text + '"' for text in texts.tolist()]

@@ -190,7 +190,8 @@ def _settle_geometry(series, column):
         raise AmigoCloudValueError('It holds linear rings, which PostGIS has only as line strings.')
     missing, empty = shapely.is_missing(shapes), shapely.is_empty(shapes)
     # What the bytes say, for has_z and has_m are not the same in all versions of GEOS.
-    kinds, dimensions = {_type_number(wkb) & 0xff for wkb in column.wkbs if wkb}, _dimensions(shapes[~missing & ~empty])
+    kinds = {_type_number(head) & 0xff for head in column.heads()}
+    dimensions = _dimensions(shapes, column.wkbs)
     if len(dimensions) > 1:
         raise AmigoCloudValueError(
             'It mixes geometry of the dimensions {}, of which a column holds one; shapely.force_2d or '
@@ -209,24 +210,25 @@ def _type_number(wkb):
     return int.from_bytes(wkb[1:5], 'little')
 
 
-def _dimensions(shapes):
-    """The dimensions of geometry and of its parts, whose mixture PostGIS refuses as well."""
+def _dimensions(shapes, wkbs):
+    """The dimensions of geometry that is not empty, and of its parts, whose mixture PostGIS refuses as well."""
     import shapely
-    numbers = [_type_number(wkb) for wkb in shapely.to_wkb(shapes).tolist()]
-    found = {number & _ALL_DIMENSIONS for number in numbers}
-    mixable = [shape for shape, number in zip(shapes, numbers) if number & _ALL_DIMENSIONS and 4 <= number & 0xff <= 7]
+    heads = [None if wkb is None or is_empty else wkb[:5] for wkb, is_empty in zip(wkbs, shapely.is_empty(shapes))]
+    numbers = {head: _type_number(head) for head in set(heads) if head}
+    found = {number & _ALL_DIMENSIONS for number in numbers.values()}
+    mixable = {head for head, number in numbers.items() if number & _ALL_DIMENSIONS and 4 <= number & 0xff <= 7}
     if mixable:
-        parts = shapely.get_parts(mixable)
-        found |= _dimensions(parts[~shapely.is_empty(parts)])
+        parts = shapely.get_parts([shape for shape, head in zip(shapes, heads) if head in mixable])
+        found |= _dimensions(parts, shapely.to_wkb(parts).tolist())
     return found
 
 
 def _empty_wkb(wkb, dimensions):
-    """The EWKB of something empty, with other dimensions."""
+    """The WKB of something empty, with other dimensions."""
     number = _type_number(wkb)
     if number & _ALL_DIMENSIONS == dimensions:
         return wkb
     size = 2 + bin(dimensions).count('1')
-    head = wkb[:1] + (number & ~_ALL_DIMENSIONS | dimensions).to_bytes(4, 'little') + wkb[5:9]
+    head = wkb[:1] + (number & ~_ALL_DIMENSIONS | dimensions).to_bytes(4, 'little')
     # A point has no count of its points that could be 0.
     return head + (struct.pack('<d', float('nan')) * size if number & 0xff == 1 else bytes(4))
