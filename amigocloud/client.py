@@ -330,7 +330,7 @@ class AmigoCloud(object):
                                     state)
 
     def insert_rows(self, project_id, dataset_id, rows):
-        """Puts rows into a dataset: by its ``submit_change``, in batches below 15 MB, and waits for the job of each.
+        """Insert rows into a dataset: by its ``submit_change``, in batches below 15 MB, and wait for the job of each.
 
         Rows in a list are all checked before any is sent, those of an iterator (of which one batch is in memory at a
         time) before their batch is. A batch is never sent twice: one that was not answered may have been written.
@@ -339,15 +339,18 @@ class AmigoCloud(object):
         Args:
             project_id (int): the project; None for that of a project token.
             dataset_id (int): the dataset.
-            rows (iterable of dict): values by column: None, bool, numbers, texts, dates and datetimes; geometry as a
-                shapely geometry (in SRID 4326 unless it has another), EWKT or hex EWKB. A row without an ``amigo_id``
-                is given one.
+            rows (iterable of dict, geopandas.GeoDataFrame or pandas.DataFrame): values by column: None, bool, numbers
+                (Decimal and those of numpy too), texts, UUIDs, dates, times and datetimes; geometry as a shapely
+                geometry (in SRID 4326 unless it has another), EWKT or hex EWKB. A row without an ``amigo_id`` is given
+                one. Of a frame, NaN, NaT and NA become null, and the coordinate system becomes the SRID.
 
         Returns:
             list of str: the amigo_ids, in the order of the rows.
 
         Raises:
-            AmigoCloudError: a row cannot be sent or a batch failed; the message says how many rows were written before.
+            AmigoCloudError: a row cannot be sent, a batch failed, or the iterator raised (the error is also an instance
+                of what it raised). The message has the number of the rows that were written before, and the list
+                ``written`` of the error their amigo_ids.
 
         Example:
             amigocloud.insert_rows(1, 2, [{'name': 'Oak', 'location': 'SRID=4326;POINT(11.6 48.1)'}])
@@ -356,11 +359,12 @@ class AmigoCloud(object):
         return changes.insert_rows(self.post, self.wait_for_job, self._below(project_id), dataset_id, rows)
 
     def update_rows(self, project_id, dataset_id, rows):
-        """Changes rows of a dataset; see ``insert_rows``.
+        """Update rows of a dataset; see ``insert_rows``.
 
         Args:
             project_id (int), dataset_id (int): see ``insert_rows``.
-            rows (iterable of dict): the ``amigo_id`` and the new values of each row; the other columns stay.
+            rows (iterable of dict, geopandas.GeoDataFrame or pandas.DataFrame): the ``amigo_id`` and the new values of
+                each row; the other columns stay.
 
         Returns:
             list of str: the amigo_ids, in the order of the rows.
@@ -375,7 +379,7 @@ class AmigoCloud(object):
         return changes.update_rows(self.post, self.wait_for_job, self._below(project_id), dataset_id, rows)
 
     def delete_rows(self, project_id, dataset_id, amigo_ids):
-        """Removes rows of a dataset; see ``insert_rows``.
+        """Delete rows of a dataset; see ``insert_rows``.
 
         Args:
             project_id (int), dataset_id (int): see ``insert_rows``.
@@ -415,7 +419,8 @@ class AmigoCloud(object):
 
         Raises:
             AmigoCloudValueError: something in the table cannot be kept as it is; nothing was sent.
-            AmigoCloudError: it could not be written whole; the message names the dataset.
+            AmigoCloudError: it could not be written whole, or could not be read afterwards; the message names the
+                dataset and says which.
 
         Example:
             amigocloud.write_geodataframe(1, geopandas.read_file('trees.gpkg'), 'Trees')['id']
@@ -515,7 +520,7 @@ class AmigoCloud(object):
         those points by one UPDATE. An address that is not found is skipped.
 
         Args:
-            project_id (int): the project.
+            project_id (int): the project; None for that of a project token.
             dataset_id (int): the dataset.
             address_field (str): the column of the addresses.
             geometry_field (str): the column of the points, written in SRID 4326.
@@ -530,16 +535,17 @@ class AmigoCloud(object):
             AmigoCloudError: the dataset could not be read or written.
         """
         from . import geocoding
-        return geocoding.geocode(self.get, self.post, project_id, dataset_id, address_field, geometry_field,
-                                 extra_params, progress)
+        return geocoding.geocode(self.get, self.post, self._below(project_id), dataset_id, address_field,
+                                 geometry_field, extra_params, progress)
 
     def wait_for_job(self, job, timeout=None, progress=None):
-        """Waits until a job has ended, by asking for it: first after 0.1 s, then less and less often, up to every 5 s.
+        """Wait until a job has ended, by polling it: first after 0.1 s, then less and less often, up to every 5 s.
 
-        Asks at ``/me/jobs/JOB``, with a project token at ``jobs/JOB`` below the project.
+        Polls ``/me/jobs/JOB``; with a project token ``jobs/JOB`` below the project, and ``/me/jobs/JOB`` where that is
+        answered by 403 or 404.
 
         Args:
-            job (int or str or dict): its id, or the answer that holds it as ``job``.
+            job (int or str or dict): its id, or the answer that holds it as ``job`` or ``job_id``.
             timeout (float): seconds to wait at the most; 0 asks once. By default there is no limit.
             progress (bool or callable): ``progress(done, total)`` counts this one job, or True for a bar that shows
                 how long it takes (see ``download``).
@@ -549,13 +555,14 @@ class AmigoCloud(object):
 
         Raises:
             AmigoCloudJobError: the job failed; the error's ``job`` is the whole of it.
-            AmigoCloudError: the job could not be asked for, or has not ended in time; it goes on then.
+            AmigoCloudError: the job could not be read, has a status that is not known, or has not ended in time; it
+                goes on then.
 
         Example:
             job = amigocloud.wait_for_job(amigocloud.upload_datafile(1, 2, 'trees.zip'))
             print(job['extra']['dataset_ids'])
         """
-        return jobs.wait_for_job(self.get, 'jobs' if self._project_url else '/me/jobs', job, timeout, progress)
+        return jobs.wait_for_job(self.get, 'jobs' if self._project_url else jobs.USER_JOBS, job, timeout, progress)
 
     def download(self, url, destination=None, progress=None):
         """Downloads a file. It is written while it arrives, beside its place, and moved there once it is whole.
@@ -588,10 +595,10 @@ class AmigoCloud(object):
         return downloads.download(self.get, url, destination, progress)
 
     def export_dataset(self, project_id, dataset_id, format, destination=None, progress=None):
-        """Exports a dataset to a file: asks for the export, waits for its job and downloads what it made.
+        """Export a dataset to a file: request the export, wait for its job and download the result.
 
         Args:
-            project_id (int): the project.
+            project_id (int): the project; None for that of a project token.
             dataset_id (int): the dataset.
             format (str): such as ``'CSV'``, ``'GEOJSON'``, ``'KML'``, ``'SHP'``.
             destination, progress: see ``download``.
@@ -607,8 +614,8 @@ class AmigoCloud(object):
             amigocloud.export_dataset(2, 3, 'KML', 'trees.kml')
         """
         from . import downloads
-        return downloads.export_dataset(self.get, self.post, self.wait_for_job, project_id, dataset_id, format,
-                                        destination, progress)
+        return downloads.export_dataset(self.get, self.post, self.wait_for_job, self._below(project_id), dataset_id,
+                                        format, destination, progress)
 
     def download_photos(self, gallery_id, destination, source_amigo_id=None, progress=None):
         """Downloads the photos of a gallery, several at a time.

@@ -63,19 +63,20 @@ def download(get, url, destination=None, progress=None):
             return path
 
 
-def export_dataset(get, post, wait_for_job, project_id, dataset_id, format, destination=None, progress=None):
+def export_dataset(get, post, wait_for_job, below, dataset_id, format, destination=None, progress=None):
     """Exports a dataset to a file; see ``AmigoCloud.export_dataset``.
 
     Args:
         get (callable): sends a GET, as ``AmigoCloud.get`` does.
         post (callable): sends a POST, as ``AmigoCloud.post`` does.
         wait_for_job (callable): waits for a job, as ``AmigoCloud.wait_for_job`` does.
+        below (str): what stands before the paths of the project; see ``queries.project_path``.
     """
     if not format or not isinstance(format, six.string_types):
         raise AmigoCloudValueError("format is a name such as 'CSV', not {!r}.".format(format))
     check_progress(progress)
     _checked(destination)
-    url = _link(get('/projects/{}/datasets/{}'.format(project_id, dataset_id)), 'export')
+    url = _link(get('{}datasets/{}'.format(below, dataset_id)), 'export')
     job = wait_for_job(post(url, {'format': format}))
     return download(get, _link(job.get('extra'), 'link'), destination, progress)
 

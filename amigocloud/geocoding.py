@@ -29,12 +29,13 @@ BATCH_TIMEOUT = 86400
 _PLAIN_IDENTIFIER = re.compile(r'[A-Za-z_][A-Za-z0-9_$]*\Z')
 
 
-def geocode(get, post, project_id, dataset_id, address_field, geometry_field, components, progress=None):
-    """Geocodes the addresses of a dataset; see ``AmigoCloud.geocode_addresses``.
+def geocode(get, post, below, dataset_id, address_field, geometry_field, components, progress=None):
+    """Geocode the addresses of a dataset; see ``AmigoCloud.geocode_addresses``.
 
     Args:
         get (callable): sends a GET, as ``AmigoCloud.get`` does, from several threads at a time.
         post (callable): sends a POST, as ``AmigoCloud.post`` does.
+        below (str): what stands before the paths of the project; see ``queries.project_path``.
         components (dict): narrows the search, such as ``{'country': 'US'}``.
         progress (bool or callable): see ``progress.reporting``; percentages on stderr by default.
     """
@@ -46,11 +47,11 @@ def geocode(get, post, project_id, dataset_id, address_field, geometry_field, co
     progress = _print_percentage if progress is None else progress
     check_progress(progress)
 
-    sql_url = '/projects/{}/sql'.format(project_id)
+    sql_url = '{}sql'.format(below)
     table = 'dataset_{}'.format(dataset_id)
     start = datetime.datetime.now()
 
-    total = _ask(get, '/projects/{}/datasets/{}'.format(project_id, dataset_id), None, 'feature_count', int)
+    total = _ask(get, '{}datasets/{}'.format(below, dataset_id), None, 'feature_count', int)
     print('{} rows to process'.format(total))
     print('Started at {:%H:%M} hrs'.format(start))
     print('Exporting addresses...')

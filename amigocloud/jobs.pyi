@@ -4,7 +4,9 @@ from typing import Any
 from .progress import _Progress
 
 PAUSE_SECONDS: tuple[float, float]
+USER_JOBS: str
 FAILED: tuple[str, ...]
+UNFINISHED: tuple[str, ...]
 
 _Job = int | str | Mapping[str, Any]
 
@@ -15,4 +17,5 @@ def wait_for_job(
     timeout: float | None = None,
     progress: _Progress = None,
 ) -> dict[str, Any]: ...
+def names_job(answer: Any) -> bool: ...
 def pauses() -> Iterator[float]: ...

@@ -6,8 +6,6 @@ import pandas
 
 from .progress import _Progress
 
-SLICE_ROWS: int
-
 def write_geodataframe(
     get: Callable[..., Any],
     post: Callable[..., Any],

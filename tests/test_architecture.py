@@ -12,10 +12,10 @@ from amigocloud import amigocloud as old_path
 FOLDER = os.path.dirname(amigocloud.__file__)
 
 #: From the top down: a module imports only what stands behind it.
-LAYERS = ['amigocloud', 'client', 'writing', 'changes', 'geocoding', 'photos', 'downloads', 'jobs', 'realtime',
-          'connection', 'uploads', 'chunks', 'multipart', 'queries', 'cursor', 'frames', 'preview', 'prefetch', 'pages',
-          'transport', 'decoding', 'encoding', 'session', 'retrying', 'tls', 'urls', 'filenames', 'progress',
-          'exceptions', 'tokens', 'version']
+LAYERS = ['amigocloud', 'client', 'writing', 'changes', 'rowjson', 'geocoding', 'photos', 'downloads', 'jobs',
+          'realtime', 'connection', 'uploads', 'chunks', 'multipart', 'queries', 'cursor', 'frames', 'preview',
+          'prefetch', 'pages', 'transport', 'decoding', 'encoding', 'session', 'retrying', 'tls', 'urls',
+          'filenames', 'progress', 'exceptions', 'tokens', 'version']
 
 LOADS = """
 import sys

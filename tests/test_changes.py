@@ -2,6 +2,8 @@
 import datetime
 import json
 import re
+import uuid
+from decimal import Decimal
 
 import pytest
 import six
@@ -80,7 +82,9 @@ def test_with_a_project_token(wire):
 @pytest.mark.parametrize('value, wanted', [
     (None, None), (True, True), (7, 7), (2 ** 63 - 1, 2 ** 63 - 1), (0.1, 0.1), (1e300, 1e300), ('', ''),
     (u'\U0001f333\n', u'\U0001f333\n'), (u'ä'.encode('utf-8') if six.PY2 else u'ä', u'ä'),
-    (datetime.date(2024, 2, 29), '2024-02-29'),
+    (datetime.date(2024, 2, 29), '2024-02-29'), (datetime.time(1, 2, 3, 4), '01:02:03.000004'),
+    (Decimal('1.25'), 1.25), (Decimal(2 ** 63 - 1), 2 ** 63 - 1), (Decimal('1e30'), 1e30),
+    (uuid.UUID(int=1), '00000000-0000-0000-0000-000000000001'),
     (datetime.datetime(2024, 2, 29, 13, 5, 1, 20), '2024-02-29T13:05:01.000020'),
     ('SRID=3857;POINT(1 2)', 'SRID=3857;POINT(1 2)'), ('0101000000', '0101000000')])
 def test_values(wire, client, value, wanted):
@@ -112,7 +116,8 @@ def test_values__of_shapely(wire, client):
     ({1: 2}, 'no name'), ({' ': 2}, 'no name'), ({'a\0': 2}, 'null character'), ({'n': 'a\0'}, 'n: .*null character'),
     ({'n': float('nan')}, 'n: nan is no number'), ({'n': float('-inf')}, 'n: -inf is no number'),
     ({'n': 2 ** 63}, 'n: .*64 bits'), ({'n': {'a': 1}}, 'n: .*no column'), ({'n': [1]}, 'n: .*no column'),
-    ({'n': datetime.timedelta(1)}, 'n: .*no column'), ({'n': datetime.time(1)}, 'n: .*no column'),
+    ({'n': datetime.timedelta(1)}, 'n: .*no column'), ({'n': Decimal('nan')}, 'n: nan is no number'),
+    ({'n': Decimal('1e999')}, 'n: .*no number'), ({'n': Decimal('sNaN')}, 'n: nan is no number'),
     ({'n': b'\xff'}, r'n: .*(no text|no column)'), ({'n': 'x' * 2000}, 'Row 1, counted from 0: It takes 2')])
 def test_rows__bad(wire, client, monkeypatch, row, message):
     monkeypatch.setattr(changes, 'BATCH_SIZE', 3000)
@@ -216,6 +221,61 @@ def test_batches__a_job_that_fails(wire, client, monkeypatch):
     with pytest.raises(AmigoCloudJobError, match='rows were written, but then: Job j ended with .*full') as caught:
         client.insert_rows(1, 2, [{'n': number} for number in range(60)])
     assert caught.value.job['status'] == 'FAILURE' and len(sent(wire)) == 2
+
+
+class Boom(Exception):
+    def __init__(self, code, place):
+        Exception.__init__(self, code, place)
+        self.code = code
+
+
+class Slotted(Exception):
+    __slots__ = ('place',)
+
+
+FAILURES = [Boom(7, 'here'), ValueError(u'\xe4'), KeyError('x'), EnvironmentError(2, 'gone'),
+            UnicodeDecodeError('ascii', b'\xff', 0, 1, 'odd'), Slotted('y' * 500)]
+
+
+@pytest.mark.parametrize('failure', FAILURES, ids=lambda failure: type(failure).__name__)
+def test_batches__rows_that_raise(wire, client, monkeypatch, failure):
+    monkeypatch.setattr(changes, 'BATCH_SIZE', 3000)
+
+    def rows():
+        for number in range(60):
+            if len(sent(wire)) == 2:
+                raise failure
+            yield {'n': number}
+    with pytest.raises(AmigoCloudError if isinstance(failure, Slotted) else type(failure)) as caught:
+        client.insert_rows(1, 2, rows())
+    error = caught.value
+    assert isinstance(error, AmigoCloudError)
+    assert error.written == [row['amigo_id'] for row in sent_rows(wire)] and len(error.written) > 20
+    assert error.message.startswith(u'{} rows were written, but then: The rows raised {}: '.format(
+        len(error.written), type(failure).__name__))
+    assert error.written[0] in str(error) and error.written[4] in str(error) and len(error.message) < 600
+    assert getattr(error, 'code', None) == getattr(failure, 'code', None)
+    if six.PY3:
+        assert error.__cause__ is failure
+
+
+def test_batches__interrupted(wire, client, monkeypatch):
+    monkeypatch.setattr(changes, 'BATCH_SIZE', 3000)
+
+    def rows():
+        for number in range(60):
+            if len(sent(wire)) == 1:
+                raise KeyboardInterrupt
+            yield {'n': number}
+    with pytest.raises(KeyboardInterrupt) as caught:
+        client.insert_rows(1, 2, rows())
+    assert caught.value.written == [row['amigo_id'] for row in sent_rows(wire)] != []
+
+
+def test_answer_with_a_job_id(wire, client):
+    wire.answers[URL] = {'job_id': 'j'}
+    client.delete_rows(1, 2, ['a1'])
+    assert [request.path for request in wire.requests] == [URL, JOB]
 
 
 def test_first_batch_fails__message_as_it_is(wire, client):

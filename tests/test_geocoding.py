@@ -4,7 +4,7 @@ import threading
 import pytest
 from conftest import Answer
 
-from amigocloud import AmigoCloudError
+from amigocloud import AmigoCloud, AmigoCloudError
 
 SQL, DATASET, SEARCH = '/api/v1/projects/1/sql', '/api/v1/projects/1/datasets/2', '/api/v1/me/geocoder/search'
 
@@ -182,3 +182,19 @@ def test_geocode__wrong_shape(wire, client, path, answer):
     with pytest.raises(AmigoCloudError, match='has no'):
         client.geocode_addresses(1, 2, 'address', 'geom')
     assert not written(wire)
+
+
+def test_geocode__project_token(wire):
+    serve(wire, ['x'])
+    below = '/api/v1/users/7/projects/1/'
+    wire.answers.update({below: {'id': 1}, below + 'sql': wire.answers.pop(SQL),
+                         below + 'datasets/2': wire.answers.pop(DATASET)})
+    with AmigoCloud(token='secret', project_url='/users/7/projects/1', base_url=wire.url) as project:
+        assert project.geocode_addresses(None, 2, 'address', 'geom')['geocoded'] == 1
+    assert {request.path for request in wire.requests} == {below, below + 'sql', below + 'datasets/2', SEARCH}
+
+
+def test_geocode__no_project(wire, client):
+    with pytest.raises(AmigoCloudError, match='project_id'):
+        client.geocode_addresses(None, 2, 'address', 'geom')
+    assert not wire.requests

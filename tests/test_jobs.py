@@ -1,6 +1,7 @@
 import pickle
 
 import pytest
+from conftest import Answer
 
 from amigocloud import AmigoCloud, AmigoCloudError, AmigoCloudJobError, jobs
 
@@ -135,3 +136,97 @@ def test_pauses(monkeypatch):
     assert all(2.5 <= pause <= 5 for pause in first[15:])
     assert first[15:] != second[15:]
     assert sum(first[:5]) < 1.4
+
+
+@pytest.mark.parametrize('status', ['FAILED', 'ERROR', 'Error', 'failure', 'CANCELLED', 'canceled', 'Revoked'])
+def test_wait_for_job__ways_to_fail(wire, client, status):
+    wire.answers[JOB] = states('started', status, extra={'error': 'no'})
+    with pytest.raises(AmigoCloudJobError, match='^Job 17 ended with {}: no$'.format(status.upper())) as caught:
+        client.wait_for_job(17)
+    assert caught.value.job['status'] == status
+
+
+def test_wait_for_job__status_in_any_case(wire, client):
+    wire.answers[JOB] = states('pending', 'Received', 'started', 'PROGRESS', 'retry', 'success')
+    assert client.wait_for_job(17)['status'] == 'success'
+    assert len(wire.requests) == 6
+
+
+def test_wait_for_job__unknown_status(wire, client):
+    wire.answers[JOB] = states('STARTED', u'PAU\x1b[2J\nSED')
+    with pytest.raises(AmigoCloudError, match=r"Job 17 has the unknown status 'PAU\?\[2J SED'.*/me/jobs/17") as caught:
+        client.wait_for_job(17)
+    assert not isinstance(caught.value, AmigoCloudJobError)
+    assert len(wire.requests) == 2
+
+
+@pytest.mark.parametrize('job', [{'job_id': 17}, {'job': None, 'job_id': 17}, {'job': 17, 'job_id': 18}])
+def test_wait_for_job__job_id(wire, client, job):
+    wire.answers[JOB] = states('SUCCESS')
+    assert client.wait_for_job(job)['id'] == 17
+
+
+@pytest.fixture
+def project(wire):
+    wire.answers['/api/v1/users/1/projects/2/'] = {'id': 2}
+    with AmigoCloud('secret', '/users/1/projects/2', base_url=wire.url) as project:
+        del wire.requests[:]
+        yield project
+
+
+@pytest.mark.parametrize('status', [403, 404])
+def test_wait_for_job__project_token_falls_back(wire, project, status):
+    below = '/api/v1/users/1/projects/2/jobs/17'
+    wire.answers.update({below: Answer({'detail': 'no'}, status), JOB: states('STARTED', 'SUCCESS')})
+    assert project.wait_for_job(17)['status'] == 'SUCCESS'
+    assert [request.path for request in wire.requests] == [below, JOB, JOB]
+
+
+@pytest.mark.parametrize('first, second, message, paths', [
+    (404, 403, '403', 2), (400, 200, '400', 1), (401, 200, '401', 1)])
+def test_wait_for_job__project_token_is_refused(wire, project, first, second, message, paths):
+    wire.answers.update({'/api/v1/users/1/projects/2/jobs/17': Answer({'detail': 'no'}, first),
+                         JOB: Answer({'detail': 'no'}, second)})
+    with pytest.raises(AmigoCloudError, match=message):
+        project.wait_for_job(17)
+    assert len(wire.requests) == paths
+
+
+def test_wait_for_job__user_token_has_nothing_to_fall_back_to(wire, client):
+    wire.answers[JOB] = Answer({'detail': 'no'}, 404)
+    with pytest.raises(AmigoCloudError, match='404'):
+        client.wait_for_job(17)
+    assert len(wire.requests) == 1
+
+
+@pytest.mark.parametrize('status', ['STARTED', 'FAILURE', 'ODD'])
+def test_wait_for_job__control_characters(wire, client, status):
+    wire.answers['/api/v1/me/jobs/a%1B%5B2J%C2%9B%0Ab'] = {'status': status}
+    with pytest.raises(AmigoCloudError) as caught:
+        client.wait_for_job(u'a\x1b[2J\x9b\nb', timeout=0)
+    assert caught.value.message.startswith(u'Job a?[2J? b ')
+
+
+def test_wait_for_job__control_characters_in_a_bar(wire, client, capsys):
+    pytest.importorskip('tqdm')
+    wire.answers['/api/v1/me/jobs/a%1B%5B2Jb'] = {'status': 'SUCCESS'}
+    client.wait_for_job(u'a\x1b[2Jb', progress=True)
+    assert 'Job a?[2Jb: 100%' in capsys.readouterr().err
+
+
+def test_export_dataset__project_token(wire, project, tmpdir):
+    below = '/api/v1/users/1/projects/2/'
+    wire.answers.update({
+        below + 'datasets/3': {'export': wire.url + below + 'datasets/3/export'},
+        below + 'datasets/3/export': {'job': 17}, '/files/x.csv': Answer(b'a,b'),
+        below + 'jobs/17': states('SUCCESS', extra={'link': wire.url + '/files/x.csv'})})
+    project.export_dataset(None, 3, 'CSV', str(tmpdir.join('x.csv')))
+    assert tmpdir.join('x.csv').read() == 'a,b'
+    assert [request.path for request in wire.requests] == [
+        below + 'datasets/3', below + 'datasets/3/export', below + 'jobs/17', '/files/x.csv']
+
+
+def test_export_dataset__no_project(wire, client):
+    with pytest.raises(ValueError, match='project_id'):
+        client.export_dataset(None, 3, 'CSV')
+    assert not wire.requests

@@ -3,6 +3,8 @@ import datetime
 import json
 import re
 import sys
+import uuid
+from decimal import Decimal
 
 import pytest
 from conftest import Answer
@@ -17,7 +19,7 @@ from geopandas.testing import assert_geodataframe_equal
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from amigocloud import AmigoCloud, AmigoCloudError, AmigoCloudJobError, changes, jobs, writing
+from amigocloud import AmigoCloud, AmigoCloudError, AmigoCloudJobError, changes, encoding, jobs
 from amigocloud.exceptions import AmigoCloudValueError
 from amigocloud.sandbox import Sandbox
 
@@ -57,6 +59,12 @@ def there_and_back(sandbox):
         yield send
 
 
+def wkbs(shapes):
+    """The bytes of geometry; what is empty takes on the dimensions of the rest of its column."""
+    return [shape if shape is None else shape.geom_type if shape.is_empty else shapely.to_wkb(shape)
+            for shape in shapes]
+
+
 def assert_same(found, frame):
     """The frames are equal: columns, types, null and empty, Z, coordinate systems; a column of nulls has none."""
     assert list(found.columns) == list(frame.columns)
@@ -64,7 +72,7 @@ def assert_same(found, frame):
         expected = frame[name]
         if expected.dtype == 'geometry':
             geometry = expected.to_numpy()
-            assert shapely.to_wkb(found[name].to_numpy()).tolist() == shapely.to_wkb(geometry).tolist()
+            assert wkbs(found[name].to_numpy()) == wkbs(geometry)
             assert found[name].crs == (None if shapely.is_missing(geometry).all() else expected.crs)
         else:
             pandas.testing.assert_series_equal(found[name], expected.reset_index(drop=True))
@@ -145,7 +153,8 @@ def test_round_trip__types_of_arrow(there_and_back):
 def test_round_trip__kinds_of_geometry(there_and_back, wkt, spatial):
     shape = shapely.force_3d(shapely.from_wkt(wkt), 0.5) if spatial else shapely.from_wkt(wkt)
     empty = shapely.from_wkt('{} EMPTY'.format(wkt.split()[0]))
-    frame = geopandas.GeoDataFrame(geometry=geopandas.GeoSeries([shape, None, empty, shapely.Point(7, 8)], crs=25832))
+    other = shapely.Point(7, 8, 9) if spatial else shapely.Point(7, 8)
+    frame = geopandas.GeoDataFrame(geometry=geopandas.GeoSeries([shape, None, empty, other], crs=25832))
     assert_same(there_and_back(frame).drop(columns='amigo_id'), frame)
 
 
@@ -164,7 +173,7 @@ def test_round_trip__amigo_ids_of_the_frame(there_and_back):
 
 
 def test_round_trip__in_slices_and_batches(there_and_back, monkeypatch):
-    monkeypatch.setattr(writing, 'SLICE_ROWS', 7)
+    monkeypatch.setattr(encoding, 'SLICE_ROWS', 7)
     monkeypatch.setattr(changes, 'BATCH_SIZE', 6000)
     frame = geopandas.GeoDataFrame(
         {'n': pandas.array(range(50), 'Int64')}, geometry=points(*[(n, n) for n in range(50)])).loc[::-1]
@@ -179,7 +188,6 @@ SHAPES = st.one_of(
     st.sampled_from([shapely.Point(), shapely.Polygon(), shapely.MultiPoint(), shapely.GeometryCollection()]),
     PLACES.map(shapely.Point), st.lists(PLACES, min_size=1).map(shapely.MultiPoint),
     st.lists(PLACES, min_size=2).map(shapely.LineString),
-    st.tuples(PLACES, st.floats(-1e3, 1e3)).map(lambda place: shapely.Point(place[0] + (place[1],))),
     PLACES.map(lambda place: shapely.box(place[0], place[1], 1e6 + 1, 1e6 + 2)))
 VALUES = {
     'Int32': st.integers(-2 ** 31, 2 ** 31 - 1), 'Int64': st.integers(-2 ** 63, 2 ** 63 - 1), 'boolean': st.booleans(),
@@ -201,8 +209,9 @@ def series_of(dtype, size):
 
 
 def geometry_of(size):
-    return st.builds(geopandas.GeoSeries, st.lists(SHAPES, min_size=size, max_size=size),
-                     crs=st.sampled_from([4326, 3857, 25832, 2056, 4979]))
+    flat = st.lists(SHAPES, min_size=size, max_size=size)
+    spatial = flat.map(lambda shapes: [shapely.force_3d(shape, 2.5) for shape in shapes])
+    return st.builds(geopandas.GeoSeries, flat | spatial, crs=st.sampled_from([4326, 3857, 25832, 2056, 4979]))
 
 
 @st.composite
@@ -257,12 +266,22 @@ def test_on_the_wire(accepting, client):
 
 
 @pytest.mark.parametrize('wkts, kind', [
-    (['POINT Z (1 2 3)', None], 'POINTZ'), (['POINT (1 2)', 'POINT Z (1 2 3)'], 'POINT'),
+    (['POINT Z (1 2 3)', None], 'POINTZ'), (['POINT (1 2)', 'POINT Z EMPTY'], 'POINT'),
+    (['POINT EMPTY', 'POINT Z (1 2 3)'], 'POINTZ'), (['POINT Z EMPTY', None], 'POINTZ'),
+    (['POINT EMPTY', 'POINT Z EMPTY'], 'POINT'), (['LINESTRING M (1 2 3, 4 5 6)', 'LINESTRING EMPTY'], 'LINESTRINGM'),
+    (['POINT ZM (1 2 3 4)', 'POLYGON EMPTY', 'POINT M EMPTY'], 'GEOMETRYZM'),
     (['POLYGON ((0 0, 0 3, 3 3, 0 0))', 'MULTIPOLYGON (((0 0, 0 3, 3 3, 0 0)))'], 'GEOMETRY'),
     (['POINT Z (1 2 3)', 'LINESTRING Z (1 2 3, 4 5 6)'], 'GEOMETRYZ'), ([None], 'GEOMETRY')])
 def test_geometry_type(accepting, client, wkts, kind):
     client.write_geodataframe(1, geopandas.GeoDataFrame(geometry=shapes(*wkts)), 'trees')
     assert json.loads(accepting.requests[0].json['schema'])[0]['geometry_type'] == kind
+    sent = [row['new']['geometry'] for row in json.loads(accepting.requests[2].json['change'])['data']]
+    # PostGIS refuses a row whose dimensions, the highest bits of its type, are not those of its column.
+    bits = {'Z': 8, 'M': 4, 'ZM': 12}.get(re.search('Z?M?$', kind).group(), 0)
+    assert {int(text[8], 16) & 12 for text in sent if text} <= {bits}
+    read = shapely.from_wkb([text for text in sent if text])
+    assert [shape.is_empty for shape in read] == ['EMPTY' in wkt for wkt in wkts if wkt]
+    assert (shapely.get_srid(read) == 4326).all()
 
 
 def test_no_rows__no_change(accepting, client):
@@ -321,6 +340,11 @@ ODD_CRS = '+proj=aea +lat_1=29 +lat_2=45 +lon_0=7.25'
     (geopandas.GeoDataFrame(geometry=points((1, 2), crs='ESRI:102003')), 'USA_Contiguous.* no code of EPSG'),
     (geopandas.GeoDataFrame(geometry=[shapely.LinearRing([(0, 0), (1, 1), (1, 0)])], crs=4326), 'linear rings'),
     (pandas.DataFrame({'n': [shapely.Point(1, 2)]}), 'no type'),
+    (geopandas.GeoDataFrame(geometry=shapes('POINT (1 2)', 'POINT Z (1 2 3)')), 'dimensions XY and XYZ.*force_2d'),
+    (geopandas.GeoDataFrame(geometry=shapes('POINT M (1 2 3)', 'POINT Z (1 2 3)')), 'XYM and XYZ.*force_3d'),
+    (geopandas.GeoDataFrame(geometry=shapes('POINT (1 2)', 'LINESTRING M (1 2 3, 4 5 6)')), 'XY and XYM'),
+    (geopandas.GeoDataFrame(geometry=shapes('GEOMETRYCOLLECTION (POINT (1 2), POINT Z (1 2 3))')), 'XY and XYZ'),
+    (column([2 ** 53 + 1, 0.5], object), "'n': .*astype.float"), (column([0.5, 1, float('inf')], object), 'Row 2.*inf'),
     ([{'n': 1}], 'GeoDataFrame or a DataFrame, not a list')])
 def test_frames__that_cannot_be_kept(wire, client, frame, message):
     with pytest.raises(AmigoCloudValueError, match=message):
@@ -377,3 +401,160 @@ def test_fails__second_batch(accepting, client, monkeypatch):
     accepting.answers[DATASET + '/submit_change'] = [{'job': 'j'}, Answer({'error': ['full']}, 400)]
     with pytest.raises(AmigoCloudError, match='^Dataset 9 was begun, .*: 2 rows were written, but then: 400'):
         client.write_geodataframe(1, pandas.DataFrame({'n': range(4)}), 'trees')
+
+
+def sent_rows(wire):
+    return [row for request in wire.requests if request.path.endswith('/submit_change')
+            for row in json.loads(request.json['change'])['data']]
+
+
+def test_times_at_the_end_of_summer_time(accepting, client):
+    times = pandas.date_range('2024-10-26T23:30Z', periods=4, freq='h').tz_convert('Europe/Berlin')
+    client.write_geodataframe(1, pandas.DataFrame({'n': times}), 'trees')
+    assert [row['new']['n'] for row in sent_rows(accepting)] == [
+        '2024-10-26T23:30:00.000000Z', '2024-10-27T00:30:00.000000Z', '2024-10-27T01:30:00.000000Z',
+        '2024-10-27T02:30:00.000000Z']
+
+
+@pytest.mark.parametrize('values, kind, sent', [
+    (column([1, None, 2.5], object), 'float', [1, None, 2.5]),
+    (column([numpy.int64(1), 2.5, float('nan')], object), 'float', [1, 2.5, None]),
+    (column(pandas.arrays.SparseArray([0, 0, 5])), 'bigint', [0, 0, 5]),
+    (column(pandas.arrays.SparseArray([0.5, numpy.nan])), 'float', [0.5, None]),
+    (column(pandas.arrays.SparseArray([True, False])), 'boolean', [True, False]),
+    (column(pandas.arrays.SparseArray(['a', None], dtype=object)), 'string', ['a', None]),
+    (column([numpy.str_('a'), None], object), 'string', ['a', None])])
+def test_odd_columns(accepting, client, values, kind, sent):
+    client.write_geodataframe(1, values, 'trees')
+    assert json.loads(accepting.requests[0].json['schema'])[0]['type'] == kind
+    assert [row['new']['n'] for row in sent_rows(accepting)] == sent
+
+
+@pytest.mark.parametrize('answer, extra', [
+    ({'job': 'j'}, {'dataset_ids': [9]}), ({'job_id': 'j', 'id': None}, {'dataset_ids': [9]}),
+    ({'job': 'j', 'url': 'https://x.com/api/v1/users/1/projects/1/datasets/9'}, {}),
+    ({'job': 'j', 'url': '/api/v1/projects/1/datasets/9/?token=x'}, None),
+    ({'url': '/api/v1/projects/1/datasets/9'}, None)])
+def test_dataset_without_an_id(accepting, client, answer, extra):
+    accepting.answers.update({CREATE: answer, '/api/v1/me/jobs/j': {'status': 'SUCCESS', 'extra': extra}})
+    assert client.write_geodataframe(1, named('n'), 'trees')['id'] == 9
+    assert sent_rows(accepting)
+
+
+@pytest.mark.parametrize('extra', [None, {}, {'dataset_ids': []}, {'dataset_ids': [1, 2]}])
+def test_fails__nothing_names_the_dataset(accepting, client, extra):
+    accepting.answers.update({CREATE: {'job': 'j'}, '/api/v1/me/jobs/j': {'status': 'SUCCESS', 'extra': extra}})
+    with pytest.raises(AmigoCloudError, match='names its id'):
+        client.write_geodataframe(1, named('n'), 'trees')
+    assert not sent_rows(accepting)
+
+
+@pytest.mark.parametrize('last', [Answer({'detail': 'no'}, 403), Answer(b'<html>'), lambda request: None])
+def test_fails__last_request(accepting, client, last):
+    accepting.answers[DATASET] = last
+    with pytest.raises(AmigoCloudError, match='^Dataset 9 is complete: all 1 rows were written') as caught:
+        client.write_geodataframe(1, named('n'), 'trees')
+    assert caught.value.written == [row['amigo_id'] for row in sent_rows(accepting)]
+
+
+MISSING = {
+    'float': [0.5, numpy.nan], 'Float64': pandas.array([0.5, None], 'Float64'),
+    'object': pandas.Series([1, None], dtype=object),
+    'Int64': pandas.array([1, None], 'Int64'), 'boolean': pandas.array([True, None], 'boolean'), 'text': ['a', None],
+    'category': pandas.Series(['a', None], dtype='category'), 'numbers': pandas.Series([1, None], dtype='category'),
+    'NaT': pandas.to_datetime(['2024-02-29T01:02:03Z', None]),
+    'naive': pandas.to_datetime(['2024-02-29T01:02:03', None]),
+    'NA': pandas.Series([Decimal('1.5'), pandas.NA], dtype=object), 'none': [None, None],
+    'uuid': pandas.Series([uuid.UUID(int=1), None], dtype=object), 'time': pandas.Series([datetime.time(1), None]),
+    'date': pandas.Series([datetime.date(2024, 2, 29), pandas.NaT], dtype=object),
+    'sparse': pandas.arrays.SparseArray([0.5, numpy.nan]), '100%s "{}"': [1, 2]}
+
+
+def test_insert_rows__frame(accepting, client):
+    frame = geopandas.GeoDataFrame(MISSING, geometry=points((1, 2), None, crs=3857))
+    before = frame.copy()
+    made = client.insert_rows(1, 9, frame)
+    rows = sent_rows(accepting)
+    assert [row['amigo_id'] for row in rows] == made and len(set(made)) == 2
+    assert rows[0]['new'] == {
+        'float': 0.5, 'Float64': 0.5, 'object': 1, 'Int64': 1, 'boolean': True, 'text': 'a', 'category': 'a',
+        'numbers': 1, 'NaT': '2024-02-29T01:02:03.000000Z', 'naive': '2024-02-29T01:02:03.000000', 'NA': 1.5,
+        'none': None, 'uuid': str(uuid.UUID(int=1)), 'time': '01:00:00', 'date': '2024-02-29', 'sparse': 0.5,
+        '100%s "{}"': 1, 'geometry': '0101000020110F0000000000000000F03F0000000000000040'}
+    assert rows[1]['new'] == dict.fromkeys(rows[0]['new'], None) | {'100%s "{}"': 2}
+    assert_geodataframe_equal(frame, before)
+
+
+def test_update_rows__frame(accepting, client):
+    frame = pandas.DataFrame({'amigo_id': ['a', 'b'], 'n': [1, numpy.nan]})
+    assert client.update_rows(1, 9, frame) == ['a', 'b']
+    assert sent_rows(accepting) == [{'new': {'n': 1.0}, 'amigo_id': 'a'}, {'new': {'n': None}, 'amigo_id': 'b'}]
+
+
+def test_insert_rows__amigo_ids_of_a_frame(accepting, client):
+    made = client.insert_rows(1, 9, pandas.DataFrame({'amigo_id': ['a', None, 'a2'], 'n': 1}))
+    assert made[::2] == ['a', 'a2'] and re.match('[0-9a-f]{12}4[0-9a-f]{19}$', made[1])
+
+
+def test_insert_rows__frame_srid_of_each_geometry(accepting, client):
+    shapes = geopandas.GeoSeries(shapely.set_srid([shapely.Point(1, 2), None, shapely.Point(3, 4)], [3857, 0, 25832]))
+    client.insert_rows(1, 9, geopandas.GeoDataFrame({'other': points((1, 2), None, None, crs=2056)}, geometry=shapes))
+    rows = [row['new'] for row in sent_rows(accepting)]
+    assert [row['geometry'] and shapely.get_srid(shapely.from_wkb(row['geometry'])) for row in rows] == [
+        3857, None, 25832]
+    assert shapely.get_srid(shapely.from_wkb(rows[0]['other'])) == 2056
+
+
+@pytest.mark.parametrize('frame, message', [
+    (geopandas.GeoDataFrame(geometry=points((1, 2), crs=None)), "'geometry': .*set_crs"),
+    (geopandas.GeoDataFrame({'shape': pandas.Series([shapely.Point(1, 2)], dtype=object)},
+                            geometry=points((1, 2), crs=3857)), 'shape: .*set_crs'),
+    (pandas.DataFrame({'shape': [shapely.Point(1, 2)]}), 'Row 0, .*shape: .*set_crs'),
+    (geopandas.GeoDataFrame(geometry=points((1, 2), crs=ODD_CRS)), "'geometry': .*no code of EPSG"),
+    (column([1.5, float('inf')]), 'Row 1, counted from 0: n: inf'), (column([[1]]), 'Row 0, .*n: .*no column'),
+    (column(['a', 'b\0']), 'Row 1, .*n: .*null character'), (column([0, 2 ** 63], 'uint64'), 'Row 1, .*64 bits'),
+    (column(pandas.to_datetime(['2024-01-01T00:00:00.000000001Z'])), "'n': .*nanoseconds"),
+    (pandas.DataFrame({'amigo_id': ['a']}), 'no column'), (pandas.DataFrame({1: [2]}), 'no name'),
+    (pandas.DataFrame([[1, 2]], columns=['n', 'n']), "two columns 'n'"),
+    (pandas.DataFrame({'amigo_id': ['a', ' '], 'n': 1}), 'Row 1, .*amigo_id')])
+@pytest.mark.parametrize('verb', ['insert_rows', 'update_rows'])
+def test_rows_of_frames__bad(wire, client, frame, message, verb):
+    if verb == 'update_rows' and 'amigo_id' not in frame:
+        frame = frame.assign(amigo_id='a')
+    with pytest.raises(AmigoCloudValueError, match=message):
+        getattr(client, verb)(1, 9, frame)
+    assert not wire.requests
+
+
+@pytest.mark.parametrize('frame', [pandas.DataFrame({'n': [1]}), pandas.DataFrame({'n': 1, 'amigo_id': ['a', None]})])
+def test_update_rows__frame_without_amigo_ids(wire, client, frame):
+    with pytest.raises(AmigoCloudValueError, match='amigo_id'):
+        client.update_rows(1, 9, frame)
+    assert not wire.requests
+
+
+def test_delete_rows__of_a_frame(accepting, client):
+    frame = pandas.DataFrame({'amigo_id': ['a', 'b']})
+    with pytest.raises(AmigoCloudValueError, match="frame.'amigo_id'"):
+        client.delete_rows(1, 9, frame)
+    assert client.delete_rows(1, 9, frame['amigo_id']) == ['a', 'b']
+
+
+def test_values__like_those_of_rows(accepting, client):
+    client.insert_rows(1, 9, [{
+        'a': numpy.bool_(True), 'b': numpy.datetime64('2024-02-29'), 'c': numpy.datetime64('2024-02-29T01:02:03', 'ns'),
+        'd': numpy.str_('x'), 'e': numpy.float16(0.5), 'f': numpy.uint8(7), 'g': numpy.float32(0.1),
+        'h': pandas.Timestamp('2024-02-29T01:02:03Z'), 'i': numpy.datetime64('2024-02'), 'j': numpy.longdouble(0.5)}])
+    assert sent_rows(accepting)[0]['new'] == {
+        'a': True, 'b': '2024-02-29', 'c': '2024-02-29T01:02:03', 'd': 'x', 'e': 0.5, 'f': 7,
+        'g': float(numpy.float32(0.1)), 'h': '2024-02-29T01:02:03+00:00', 'i': '2024-02-01', 'j': 0.5}
+
+
+@pytest.mark.parametrize('value', [
+    numpy.datetime64('NaT'), numpy.datetime64(1, 'ns'), numpy.timedelta64(1, 's'), numpy.bytes_(b'x'),
+    numpy.float64('nan'), numpy.datetime64('20000-01-01'), numpy.complex64(1), pandas.NaT, pandas.NA,
+    pandas.Timestamp(1), numpy.uint64(2 ** 64 - 1), numpy.array([1])])
+def test_values__bad(wire, client, value):
+    with pytest.raises(AmigoCloudValueError, match='Row 0, counted from 0: v: '):
+        client.insert_rows(1, 9, [{'v': value}])
+    assert not wire.requests
