@@ -220,9 +220,9 @@ class Cursor(six.Iterator):
     def _repr_html_(self):
         try:
             self._turn_first_page()
-            return preview.table(repr(self), self._page, self._head)
+            return preview.table(self._title(), self._head)
         except AmigoCloudError as error:
-            return preview.failure(repr(self), error)
+            return preview.failure(self._title(), error)
 
     def __repr__(self):
         page = self._page
@@ -247,6 +247,11 @@ class Cursor(six.Iterator):
         """Whether there is a page to request."""
         return self._position is None or self._position.url is not None
 
+    def _title(self):
+        """Return the query of SQL, or else the endpoint."""
+        query = self._source[2].get('query') or (self._head.members.get('query') if self._head else None)
+        return query if isinstance(query, six.string_types) else self._endpoint
+
     def _turn_first_page(self):
         if self._page is None:
             with self._turning:
@@ -256,7 +261,7 @@ class Cursor(six.Iterator):
     def _turn_page(self):
         page = self._pages.turn()
         if self._head is None:
-            self._head = page.rows[:preview.ROWS]
+            self._head = preview.Head(page)
         self._page, self._position = page.members, page.position
         self._rows.extend(page.rows)
 
