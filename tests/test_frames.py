@@ -541,8 +541,6 @@ def test_to_file__what_is_no_file(serve):
     output = io.BytesIO()
     cursor.to_file(output, driver='GPKG')
     assert output.getvalue().startswith(b'SQLite')
-    cursor.to_file('/vsimem/amigocloud.gpkg')
-    assert len(pyogrio.read_dataframe('/vsimem/amigocloud.gpkg')) == 1
 
 
 def test_to_file__layers_and_append(serve, tmp_path):
