@@ -37,6 +37,14 @@ DJANGO = [
     'djangorestframework>=3.15; python_version >= "3.8"',
 ]
 
+# What users put around requests, for the tests.
+DOUBLES = [
+    'requests-cache>=1.0; python_version >= "3.8"',
+    'requests-mock>=1.11; python_version >= "3.8"',
+    'responses>=0.23; python_version >= "3.8"',
+    'vcrpy>=6.0; python_version >= "3.8"',
+]
+
 FAST = ['orjson>=3.6; python_version >= "3.8"']
 
 EXAMPLES = GEO + [
@@ -71,7 +79,12 @@ setup(
     install_requires=[
         'requests>=2.25',
         'six>=1.12',
-        'gevent>=1.3',
+        # Upper bounds: the releases above have no wheels for that Python. Lower bound: earlier ones get a greenlet that
+        # they cannot be imported with.
+        'gevent>=21.12,<23; python_version < "3"',
+        'gevent>=21.12,<24.3; python_version == "3.8"',
+        'gevent>=21.12,<25.10; python_version == "3.9"',
+        'gevent>=21.12; python_version >= "3.10"',
         'socketIO-client>=0.7.2',
     ],
     extras_require={
@@ -84,7 +97,7 @@ setup(
         'pandas': PANDAS,
         'progress': ['tqdm>=4.60'],
         'sandbox': SANDBOX,
-        'test': ARROW + DJANGO + FAST + ['hypothesis', 'pytest', 'pytest-cov', 'tqdm>=4.60'],
+        'test': ARROW + DJANGO + DOUBLES + FAST + ['hypothesis', 'pytest', 'pytest-cov', 'tqdm>=4.60'],
     },
     classifiers=[
         'Development Status :: 5 - Production/Stable',
