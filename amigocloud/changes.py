@@ -185,12 +185,17 @@ def _of_frame(frame, make_ids):
 def _of_columns(columns, amigo_ids):
     number = 0
     for ids, texts in rowjson.row_texts(columns, amigo_ids):
-        for amigo_id, text in zip(ids, texts):
+        # As _sized does it, but a call for each row would take a third of the time of all this.
+        sizes = [len(text) + text.count('"') + text.count('\\') + len(', ') for text in texts]
+        if _ENVELOPE_SIZE + max(sizes) >= BATCH_SIZE:
+            place = sizes.index(max(sizes))
             try:
-                yield _sized(amigo_id, text)
+                _sized(ids[place], texts[place])
             except AmigoCloudValueError as error:
-                six.raise_from(_in_row(number, error), error)
-            number += 1
+                six.raise_from(_in_row(number + place, error), error)
+        for entry in zip(ids, texts, sizes):
+            yield entry
+        number += len(ids)
 
 
 def checked_ids(amigo_ids, make_ids):

@@ -121,7 +121,10 @@ class Transport(object):
         if outcome.lost and method == 'DELETE' and response.status_code in (404, 410):
             LOG.warning('DELETE %s: gone; an earlier try, whose answer was lost, was carried out',
                         _without(tokens, response.url))
-            return response if stream else b''
+            if stream:
+                return response
+            response.close()
+            return b''
         try:
             check(response)
         except AmigoCloudError as refused:

@@ -19,7 +19,7 @@ from geopandas.testing import assert_geodataframe_equal
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from amigocloud import AmigoCloud, AmigoCloudError, AmigoCloudJobError, changes, encoding, jobs
+from amigocloud import AmigoCloud, AmigoCloudError, AmigoCloudJobError, changes, jobs, rowjson
 from amigocloud.exceptions import AmigoCloudValueError
 from amigocloud.sandbox import Sandbox
 
@@ -173,7 +173,7 @@ def test_round_trip__amigo_ids_of_the_frame(there_and_back):
 
 
 def test_round_trip__in_slices_and_batches(there_and_back, monkeypatch):
-    monkeypatch.setattr(encoding, 'SLICE_ROWS', 7)
+    monkeypatch.setattr(rowjson, 'SLICE_ROWS', 7)
     monkeypatch.setattr(changes, 'BATCH_SIZE', 6000)
     frame = geopandas.GeoDataFrame(
         {'n': pandas.array(range(50), 'Int64')}, geometry=points(*[(n, n) for n in range(50)])).loc[::-1]

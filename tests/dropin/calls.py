@@ -67,7 +67,7 @@ def login_project():
 
 @call
 def login_refused():
-    return AmigoCloud('wrong', 'refused', BASE, False)
+    return AmigoCloud('wrong', '/refused', BASE, False)
 
 
 @call
