@@ -191,11 +191,6 @@ def send_query():
 
 
 @call
-def send_redirected():
-    return user().post('moved', {'a': 1})
-
-
-@call
 def cursor():
     return [list(user().get_cursor('page')), list(user().get_cursor('sql')), list(user().get_cursor('one'))]
 
