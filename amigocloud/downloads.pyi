@@ -20,7 +20,7 @@ def export_dataset(
     get: Callable[..., Any],
     post: Callable[..., Any],
     wait_for_job: Callable[[Any], Any],
-    project_id: int | str,
+    below: str,
     dataset_id: int | str,
     format: str,
     destination: _Destination = None,

@@ -64,12 +64,13 @@ class AmigoCloudError(Exception):
         status_code (int): the status of the response, or None.
         upload_id (str): of an upload in chunks that failed, or None. ``upload_file(..., resume=error)`` goes on.
         offset (int): the bytes of that upload that the service holds.
+        written (list of str): the amigo_ids of the rows that were written before a later one failed, or None.
 
     A failed connection, a time-out or any other error of requests raises an error that is also an instance of
     the class of requests for it, so that ``except requests.ConnectionError`` goes on working.
     """
 
-    upload_id = offset = None
+    upload_id = offset = written = None
 
     #: What makes an error of a class that was made for the purpose; pickles know it by this.
     _make = None

@@ -220,6 +220,8 @@ class Transport(object):
                         _without(_sending.tokens, url), tries, retries + 1, pause,
                         _without(_sending.tokens, _reason_of(problem)) if problem else response.status_code)
             if problem is None:
+                # A gateway says so of requests that it has passed on; Retry-After comes from the service itself.
+                lost = lost or 'Retry-After' not in response.headers
                 response.close()
             time.sleep(pause)
 
