@@ -195,7 +195,7 @@ def _without_token(response):
         return response
     token = token_sent(response)
     response = copy.copy(response)
-    response.url = strike_out(response.url, token)
+    response.url = response.url and strike_out(response.url, token)
     response.request, response.history = None, []
     response.reason = response.reason and strike_out(_latin(response.reason), token)
     response.headers = CaseInsensitiveDict(

@@ -365,7 +365,7 @@ def _decode(response):
         return response.content
     raise decoding.error(failure, u'The answer is not JSON ({}) for url: {}'.format(
         six.ensure_text(response.headers.get('content-type', 'no content type'), errors='replace'),
-        strike_out(response.url, token_sent(response))), response)
+        strike_out(u'{}'.format(response.url), token_sent(response))), response)
 
 
 class _StoreNothing(DefaultCookiePolicy):

@@ -131,6 +131,15 @@ def test_error__of_any_response():
     assert pickle.loads(pickle.dumps(error)).text == 'short and stout'
 
 
+def test_error__of_a_response_without_url(client):
+    response = requests.Response()
+    response.status_code, response._content = 200, b'<html>'
+    client._transport.session.request = lambda method, url, **kwargs: response
+    with pytest.raises(AmigoCloudError, match='not JSON') as caught:
+        client.get('x')
+    assert pickle.loads(pickle.dumps(caught.value)).text == '<html>'
+
+
 # Around requests
 
 def test_user_agent(wire, client):
