@@ -32,8 +32,10 @@ class Pool(HTTPSConnectionPool):
 
 def _share_context(conn):
     place = conn.ca_certs or conn.ca_cert_dir
-    # A proxy that speaks TLS is checked by the certificates that are named here, not by the context.
-    if not place or conn.cert_file or conn.proxy or resolve_cert_reqs(conn.cert_reqs) != ssl.CERT_REQUIRED:
+    # A proxy that speaks TLS is checked by the certificates that are named here, not by the context. Connections of
+    # urllib3 before 1.26 know of no proxy.
+    proxy = getattr(conn, 'proxy', None)
+    if not place or conn.cert_file or proxy or resolve_cert_reqs(conn.cert_reqs) != ssl.CERT_REQUIRED:
         return
     changed = os.stat(place).st_mtime
     known, context = _contexts.get(place, (None, None))

@@ -197,6 +197,9 @@ class Transport(object):
             try:
                 # "stream" leaves the reading to _read.
                 response = self.session.request(method, url, allow_redirects=False, stream=True, **kwargs)
+                if hasattr(response.raw, 'enforce_content_length'):
+                    # requests before 2.32 takes a body that was cut for a whole one.
+                    response.raw.enforce_content_length = True
                 if not stream and response.status_code < 400:
                     _read(response, method)
             except (requests.RequestException, HTTPError, HTTPException) as failure:
@@ -299,9 +302,6 @@ def _read(response, method):
     # requests has no public way to set a body; doubles of a response have it already.
     if getattr(response, '_content', None) is not False or response.raw is None:
         return
-    if hasattr(response.raw, 'enforce_content_length'):
-        # requests before 2.32 takes a body that was cut for a whole one.
-        response.raw.enforce_content_length = True
     body = b''.join(response.iter_content(BLOCK_SIZE))
     if not body and _has_no_end(response, method):
         raise requests.ConnectionError('The answer was cut inside its header.')

@@ -372,7 +372,7 @@ def test_download__a_body_in_chunks(wire, client, folder):
 
 def test_download__a_body_that_a_hook_has_read(wire, client, folder):
     wire.answers[PATH] = Served()
-    client._transport._session.hooks['response'].append(lambda response, **kwargs: response.content and None)
+    client._transport.session.hooks['response'].append(lambda response, **kwargs: response.content and None)
     client.download('/files/7', 'a')
     assert held(folder) == {'a': CONTENT}
 

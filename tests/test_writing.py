@@ -551,7 +551,7 @@ def test_values__like_those_of_rows(accepting, client):
 
 
 @pytest.mark.parametrize('value', [
-    numpy.datetime64('NaT'), numpy.datetime64(1, 'ns'), numpy.timedelta64(1, 's'), numpy.bytes_(b'x'),
+    numpy.datetime64('NaT', 'ns'), numpy.datetime64(1, 'ns'), numpy.timedelta64(1, 's'), numpy.bytes_(b'x'),
     numpy.float64('nan'), numpy.datetime64('20000-01-01'), numpy.complex64(1), pandas.NaT, pandas.NA,
     pandas.Timestamp(1), numpy.uint64(2 ** 64 - 1), numpy.array([1])])
 def test_values__bad(wire, client, value):
