@@ -12,7 +12,7 @@ import six
 from requests.compat import Mapping
 
 from . import rowjson
-from .exceptions import AmigoCloudError, AmigoCloudValueError, failure_error
+from .exceptions import AmigoCloudError, AmigoCloudValueError, failure_error, text_of
 from .jobs import names_job
 
 #: Bytes of a request, which stays below that; GDAL's AmigoCloud driver sends as much.
@@ -113,7 +113,7 @@ def _taken(rows):
 
 
 def _failure_of_rows(failure):
-    message = u'The rows raised {}: {}'.format(type(failure).__name__, _shortened(_text_of(failure)))
+    message = u'The rows raised {}: {}'.format(type(failure).__name__, _shortened(text_of(failure)))
     try:
         error = failure_error(failure, message)
     except TypeError:
@@ -121,13 +121,6 @@ def _failure_of_rows(failure):
         error = AmigoCloudError(message)
     error.__dict__.update(failure.__dict__, **error.__dict__)
     return error
-
-
-def _text_of(failure):
-    try:
-        return six.text_type(failure)
-    except UnicodeError:
-        return six.text_type(repr(failure))
 
 
 def _batches(entries):
@@ -185,7 +178,7 @@ def _of_frame(frame, make_ids):
 def _of_columns(columns, amigo_ids):
     number = 0
     for ids, texts in rowjson.row_texts(columns, amigo_ids):
-        # As _sized does it, but a call for each row would take a third of the time of all this.
+        # As _sized computes them, without a call for each row.
         sizes = [len(text) + text.count('"') + text.count('\\') + len(', ') for text in texts]
         if _ENVELOPE_SIZE + max(sizes) >= BATCH_SIZE:
             place = sizes.index(max(sizes))

@@ -12,8 +12,9 @@ import requests
 import six
 
 from . import retrying, urls
-from .exceptions import AmigoCloudError, strike_out
+from .exceptions import AmigoCloudError
 from .multipart import Form
+from .tokens import strike_out
 
 #: Failures in a row, without a byte stored between them, before an upload is given up.
 FAILURES = 8

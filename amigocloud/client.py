@@ -750,11 +750,9 @@ class AmigoCloud(object):
         if send_as_json and not files:
             _check_is_no_table(data)
             if not data and 'json' in request_kwargs:
-                body = request_kwargs.pop('json')
-                if body is None:
-                    data = None
-                else:
-                    data = encoding.encode(body, allow_nan=False)
+                data = request_kwargs.pop('json')
+                if data is not None:
+                    data = encoding.encode(data, allow_nan=False)
                     headers.setdefault('content-type', 'application/json')
             else:
                 data, content_type = encoding.encode(data or {}), 'application/json'

@@ -11,7 +11,6 @@ import logging
 import re
 import socket
 import threading
-import time
 import weakref
 
 import requests
@@ -27,7 +26,8 @@ from socketIO_client.transports import WebsocketTransport, XHR_PollingTransport,
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from websocket import ABNF, WebSocketException
 
-from .exceptions import AmigoCloudError
+from .exceptions import AmigoCloudError, text_of
+from .waiting import now
 
 #: The namespace of the service's events.
 NAMESPACE = '/amigosocket'
@@ -54,8 +54,6 @@ _FAILURES = (SocketIOError, requests.RequestException, WebSocketException, Envir
 
 LOG = logging.getLogger(__name__)
 
-# Python 2 has no clock that nobody sets.
-now = getattr(time, 'monotonic', time.time)
 
 
 class ConnectionLost(AmigoCloudError):
@@ -420,10 +418,7 @@ def _decode(text):
 def _describe(cause):
     """Says in words what ended a connection: an exception, or what the server sent with an error or a goodbye."""
     if isinstance(cause, Exception):
-        try:
-            cause = six.text_type(cause) or type(cause).__name__
-        except UnicodeError:
-            cause = repr(cause)
+        cause = text_of(cause) or type(cause).__name__
     if not isinstance(cause, six.string_types):
         cause = json.dumps(cause) if cause else ''
     return cause[:REASON_LIMIT] or 'the server closed the connection'

@@ -17,9 +17,10 @@ import six
 from urllib3.exceptions import HTTPError
 
 from . import retrying
-from .exceptions import AmigoCloudError, AmigoCloudValueError, failure_error, strike_out
+from .exceptions import AmigoCloudError, AmigoCloudValueError, failure_error
 from .filenames import file_name
 from .progress import check_progress, reporting
+from .tokens import strike_out
 
 try:
     import fcntl

@@ -35,6 +35,14 @@ def printable(text):
     return six.ensure_str(_without_control(strike_out(six.ensure_text(text, errors='replace'))))
 
 
+def text_of(failure):
+    """Return what an exception says as a text; its repr where Python 2 cannot make a text of it."""
+    try:
+        return six.text_type(failure)
+    except UnicodeError:
+        return six.text_type(repr(failure))
+
+
 def shown(value):
     """Return the repr of a value for a message: without a token or password, at most 200 characters of it."""
     return u'{:.200}'.format(printable(repr(value)))

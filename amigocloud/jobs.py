@@ -8,8 +8,10 @@ import time
 import six
 from six.moves.urllib.parse import quote
 
-from .exceptions import AmigoCloudError, AmigoCloudJobError, AmigoCloudValueError, printable, strike_out
+from .exceptions import AmigoCloudError, AmigoCloudJobError, AmigoCloudValueError, printable
 from .progress import reporting
+from .tokens import strike_out
+from .waiting import now as _now
 
 #: The first and the longest pause between two questions, in seconds.
 PAUSE_SECONDS = (0.1, 5)
@@ -26,7 +28,6 @@ UNFINISHED = ('PENDING', 'RECEIVED', 'STARTED', 'PROGRESS', 'RETRY')
 _SUCCESS = 'SUCCESS'
 _MEMBERS = ('job', 'job_id')
 
-_now = getattr(time, 'monotonic', time.time)  # Python 2 has no clock that nobody sets.
 
 
 def wait_for_job(get, jobs_url, job, timeout=None, progress=None):

@@ -5,7 +5,8 @@ import collections
 
 import six
 
-from .exceptions import AmigoCloudError, AmigoCloudValueError, strike_out
+from .exceptions import AmigoCloudError, AmigoCloudValueError
+from .tokens import strike_out
 
 #: Where a page holds its rows: lists under the first, SQL under the second.
 ROW_MEMBERS = ('results', 'data')

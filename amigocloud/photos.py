@@ -10,10 +10,11 @@ import six
 from six.moves.urllib.parse import quote
 
 from .downloads import Body, GivenUp, in_folder
-from .exceptions import AmigoCloudError, AmigoCloudValueError, strike_out
+from .exceptions import AmigoCloudError, AmigoCloudValueError
 from .filenames import LONGEST_NAME, safe_name
 from .pages import ROW_MEMBERS
 from .progress import check_progress, reporting
+from .tokens import strike_out
 
 #: Photos on their way at a time.
 AT_ONCE = 8

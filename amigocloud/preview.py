@@ -5,8 +5,9 @@ import collections
 
 import six
 
-from .exceptions import printable, strike_out
+from .exceptions import printable
 from .pages import columns_of
+from .tokens import strike_out
 
 #: Rows that are shown.
 ROWS = 10

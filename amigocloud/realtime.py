@@ -20,6 +20,7 @@ import weakref
 import six
 
 from .exceptions import AmigoCloudError, AmigoCloudValueError
+from .waiting import now as _now
 
 #: Seconds that ``subscribe`` and ``emit`` wait for a connection.
 READY_SECONDS = 10
@@ -42,7 +43,6 @@ BREATH_SECONDS = 0.01
 LOG = logging.getLogger(__name__)
 
 _FOREVER = float('inf')
-_now = getattr(time, 'monotonic', time.time)  # Python 2 has no clock that nobody sets.
 _all = weakref.WeakSet()
 
 

@@ -20,8 +20,9 @@ from urllib3.exceptions import HTTPError, MaxRetryError
 
 from . import retrying, urls
 from . import session as sessions
-from .exceptions import AmigoCloudError, AmigoCloudValueError, failure_error, settle_charset, token_sent
+from .exceptions import AmigoCloudError, AmigoCloudValueError, failure_error, settle_charset, text_of, token_sent
 from .tokens import strike_out, token_in
+from .waiting import now as _now
 
 #: Seconds to connect, and seconds between two bytes of the answer.
 DEFAULT_TIMEOUT = (10, 300)
@@ -41,7 +42,6 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 
 LOG = logging.getLogger(__name__)
 
-_now = getattr(time, 'monotonic', time.time)  # Python 2 has no clock that nobody sets.
 
 #: ``tries`` (int): how often the request was sent; ``lost`` (bool): an earlier try may have been carried out.
 _Outcome = collections.namedtuple('_Outcome', ('response', 'tries', 'lost'))
@@ -97,13 +97,16 @@ class Transport(object):
         params = request_kwargs.pop('params', None)
         tokens = [token]
         error = None
+        # A hook or an auth of the caller's may send a request while this one is being sent.
+        outer, _sending.tokens = _sending.tokens, tokens
         try:
-            _sending.tokens = tokens
             if api_url != self._api_url:
                 self._api_url, self._normalized = api_url, urls.normalize(api_url)
-            url = urls.with_token(urls.normalize(url, params), token, self._normalized)
+            url = urls.normalize(url, params)
             if '=' in url:
+                # One of the caller's own.
                 tokens.append(token_in(url))
+            url = urls.with_token(url, token, self._normalized)
             outcome = self._follow(method, url, tokens, meant_for, stream, request_kwargs)
         except AmigoCloudError:
             raise
@@ -113,7 +116,7 @@ class Transport(object):
                 _reason_of(failure))
             error = failure_error(failure, _without(tokens, message), getattr(failure, 'response', None))
         finally:
-            _sending.tokens = ()
+            _sending.tokens = outer
         if error is not None:
             # Raised here, where no exception of the libraries below, which shows the token, is its context.
             raise error
@@ -149,7 +152,7 @@ class Transport(object):
         body = _Body(kwargs.get('data'), kwargs.get('files'))
         history = []
         while True:
-            outcome = self._exchange(method, url, body, stream, kwargs)
+            outcome = self._exchange(method, url, tokens, body, stream, kwargs)
             response = outcome.response
             if history:
                 response.history = history[:]
@@ -184,7 +187,7 @@ class Transport(object):
                 kwargs = self._without_credentials(kwargs)
             url = target
 
-    def _exchange(self, method, url, body, stream, kwargs):
+    def _exchange(self, method, url, tokens, body, stream, kwargs):
         """Send one request until it is answered, as often as ``retrying`` allows; the body is read unless stream."""
         if self._process != os.getpid():
             self._process = os.getpid()
@@ -209,7 +212,7 @@ class Transport(object):
                 lost = True
             else:
                 if LOG.isEnabledFor(logging.DEBUG):
-                    LOG.debug('%s %s: %s, %d ms', method, _without(_sending.tokens, url), response.status_code,
+                    LOG.debug('%s %s: %s, %d ms', method, _without(tokens, url), response.status_code,
                               1000 * (_now() - start))
                 pause = retrying.pause_after_answer(method, response, tries)
                 problem = None
@@ -220,8 +223,8 @@ class Transport(object):
                 problem.tries = tries
                 raise problem
             LOG.warning('%s %s: try %d of %d failed, the next one in %.1f s: %s', method,
-                        _without(_sending.tokens, url), tries, retries + 1, pause,
-                        _without(_sending.tokens, _reason_of(problem)) if problem else response.status_code)
+                        _without(tokens, url), tries, retries + 1, pause,
+                        _without(tokens, _reason_of(problem)) if problem else response.status_code)
             if problem is None:
                 # A gateway says so of requests that it has passed on; Retry-After comes from the service itself.
                 lost = lost or 'Retry-After' not in response.headers
@@ -328,11 +331,7 @@ def _reason_of(failure):
         if below is None:
             break
         failure = below
-    try:
-        text = six.text_type(failure) or type(failure).__name__
-    except UnicodeError:
-        # Python 2, and more than ASCII.
-        text = six.text_type(repr(failure))
+    text = text_of(failure) or type(failure).__name__
     # The connection that urllib3 names first is the one of the URL.
     return re.sub(r'\A(<[^>]*>|\w+\([^)]*\)): ', '', text)[:REASON_LIMIT]
 

@@ -9,9 +9,10 @@ import struct
 import six
 
 from . import changes, frames, rowjson
-from .exceptions import AmigoCloudError, AmigoCloudValueError, strike_out
+from .exceptions import AmigoCloudError, AmigoCloudValueError
 from .jobs import names_job
 from .progress import check_progress, reporting
+from .tokens import strike_out
 
 _AMIGO_ID = 'amigo_id'
 #: Bytes; PostgreSQL cuts a longer name.

@@ -15,7 +15,7 @@ FOLDER = os.path.dirname(amigocloud.__file__)
 LAYERS = ['amigocloud', 'client', 'writing', 'changes', 'rowjson', 'geocoding', 'photos', 'downloads', 'jobs',
           'realtime', 'connection', 'uploads', 'chunks', 'multipart', 'queries', 'cursor', 'frames', 'preview',
           'prefetch', 'pages', 'transport', 'decoding', 'encoding', 'session', 'retrying', 'tls', 'urls',
-          'filenames', 'progress', 'exceptions', 'tokens', 'version']
+          'filenames', 'progress', 'exceptions', 'tokens', 'waiting', 'version']
 
 LOADS = """
 import sys

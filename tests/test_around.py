@@ -7,7 +7,7 @@ import threading
 import pytest
 import requests
 from conftest import Answer
-from test_bodies import Raw
+from servers.raw import Raw
 
 from amigocloud import AmigoCloud, AmigoCloudError
 from amigocloud.tokens import strike_out
@@ -108,6 +108,17 @@ def test_records_of_others__stay_as_they_are(wire, client, caplog):
                     and '"GET' in record.getMessage()]
     assert 'token=of-somebody-else' in theirs.getMessage() and '%s' in theirs.msg and len(theirs.args) > 1
     assert 'secret' not in ours.getMessage()
+
+
+def test_records__of_a_request_within_another(wire, client, caplog):
+    caplog.set_level(logging.DEBUG)
+
+    def ask_more(response, **kwargs):
+        client.get('y')
+    client.get('x', hooks={'response': ask_more})
+    assert [request.path for request in wire.requests] == ['/api/v1/x', '/api/v1/y']
+    messages = [record.getMessage() for record in caplog.records if '/api/v1/x' in record.getMessage()]
+    assert len(messages) > 1 and not any('secret' in message for message in messages)
 
 
 def test_no_json__is_a_decode_error(wire, client):

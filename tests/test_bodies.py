@@ -1,43 +1,16 @@
 """Bodies that are sent a second time, and answers that are cut."""
 import io
 import logging
-import socket
-import threading
 
 import pytest
 import requests
 from conftest import Answer
+from servers.raw import Raw
 
 from amigocloud import AmigoCloud, AmigoCloudError
 
 CUT = Answer(b'{"a"', headers={'Content-Length': '9', 'Connection': 'close'})
 LATER = Answer(b'', 503, {'Retry-After': '0'})
-
-
-class Raw(object):
-    """A TCP server that answers each request with the same bytes and closes the connection."""
-
-    def __init__(self, answer):
-        self.answer, self.count = answer, 0
-        self.socket = socket.socket()
-        self.socket.bind(('127.0.0.1', 0))
-        self.socket.listen(16)
-        self.url = 'http://127.0.0.1:{}'.format(self.socket.getsockname()[1])
-        self.thread = threading.Thread(target=self.run)
-        self.thread.daemon = True
-        self.thread.start()
-
-    def run(self):
-        while True:
-            connection = self.socket.accept()[0]
-            data = b''
-            while b'\r\n\r\n' not in data:
-                data += connection.recv(65536)
-            self.count += 1
-            connection.sendall(self.answer)
-            connection.shutdown(socket.SHUT_WR)
-            connection.recv(65536)
-            connection.close()
 
 
 def generated():
@@ -92,7 +65,7 @@ def test_cut__inside_the_header(length):
     client = AmigoCloud(base_url=server.url, use_websockets=False, retries=1)
     with pytest.raises(AmigoCloudError, match='after 2 tries') as caught:
         client.get('x', raw=True)
-    assert server.count == 2 and '\n' not in str(caught.value)
+    assert server.connections == 2 and '\n' not in str(caught.value)
 
 
 @pytest.mark.parametrize('length', [b'100000000000', b'3000000000', b'1' + 20 * b'0'])

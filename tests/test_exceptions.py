@@ -6,7 +6,8 @@ import pytest
 import requests
 import six
 
-from amigocloud.exceptions import TEXT_LIMIT, AmigoCloudError, failure_error, strike_out
+from amigocloud.exceptions import TEXT_LIMIT, AmigoCloudError, failure_error
+from amigocloud.tokens import strike_out
 
 
 def make_response(body, status=400, url='https://app.amigocloud.com/api/v1/me?token=secret', encoding='utf-8'):

@@ -8,6 +8,7 @@ import time
 import pytest
 import requests
 from conftest import Answer
+from servers.raw import RawServer
 
 from amigocloud import AmigoCloud, AmigoCloudError, retrying
 
@@ -16,26 +17,12 @@ REPEATABLE = ['get', 'put', 'delete']
 RESET = struct.pack('ii', 1, 0)
 
 
-class Breaker(object):
-    """A TCP server that resets each connection, after having read a request or (TLS) a greeting."""
+class Breaker(RawServer):
+    """Resets each connection, after having read a request or (TLS) a greeting."""
 
-    def __init__(self):
-        self.socket = socket.socket()
-        self.socket.bind(('127.0.0.1', 0))
-        self.socket.listen(16)
-        self.host = '127.0.0.1:{}'.format(self.socket.getsockname()[1])
-        self.connections = 0
-        self.thread = threading.Thread(target=self.run)
-        self.thread.daemon = True
-        self.thread.start()
-
-    def run(self):
-        while True:
-            connection = self.socket.accept()[0]
-            self.connections += 1
-            connection.recv(65536)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-            connection.close()
+    def handle(self, connection):
+        connection.recv(65536)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
 
 @pytest.fixture
