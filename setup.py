@@ -9,15 +9,8 @@ def read(path):
         return content.read()
 
 
-SANDBOX = [
-    'Flask>=3.0; python_version >= "3.8"',
-    'gevent>=21.12; python_version >= "3.8"',
-    'gevent-websocket>=0.10.1; python_version >= "3.8"',
-    'pyogrio>=0.7; python_version >= "3.8"',
-    'python-engineio>=3.14,<4; python_version >= "3.8"',
-    'python-socketio>=4.6,<5; python_version >= "3.8"',
-    'shapely>=2; python_version >= "3.8"',
-]
+# A distribution of its own, released together with this one; in a clone it is ./sandbox.
+SANDBOX = ['amigocloud-sandbox; python_version >= "3.8"']
 
 PANDAS = ['pandas>=2.0; python_version >= "3.8"']
 
@@ -47,11 +40,13 @@ DOUBLES = [
 
 FAST = ['orjson>=3.6; python_version >= "3.8"']
 
-EXAMPLES = GEO + [
+MAPS = ['folium>=0.14; python_version >= "3.8"']
+
+EXAMPLES = GEO + MAPS + [
     'dask-geopandas>=0.3; python_version >= "3.8"',
     'distributed>=2023.1; python_version >= "3.8"',
-    'folium>=0.14; python_version >= "3.8"',
     'ipykernel>=6; python_version >= "3.8"',
+    'mapclassify>=2.5; python_version >= "3.8"',
     'matplotlib>=3.7; python_version >= "3.8"',
     'nbclient>=0.8; python_version >= "3.8"',
 ]
@@ -60,6 +55,8 @@ DOCS = [
     'furo; python_version >= "3.10"',
     'myst-nb>=1.1; python_version >= "3.10"',
     'sphinx>=7.3; python_version >= "3.10"',
+    'sphinx-copybutton>=0.5; python_version >= "3.10"',
+    'sphinx-design>=0.6; python_version >= "3.10"',
 ]
 
 setup(
@@ -70,10 +67,16 @@ setup(
     long_description_content_type='text/x-rst',
     author='AmigoCloud',
     author_email='support@amigocloud.com',
-    url='https://github.com/amigocloud/amigocloud',
+    url='https://github.com/amigocloud/python-amigocloud',
+    project_urls={
+        'Changelog': 'https://github.com/amigocloud/python-amigocloud/blob/main/CHANGELOG.rst',
+        'Issues': 'https://github.com/amigocloud/python-amigocloud/issues',
+        'Source': 'https://github.com/amigocloud/python-amigocloud',
+    },
     license='MIT',
     packages=find_packages(include=['amigocloud', 'amigocloud.*']),
-    package_data={'amigocloud': ['py.typed', '*.pyi']},
+    package_data={'': ['py.typed', '*.pyi']},
+    entry_points={'console_scripts': ['amigocloud = amigocloud.cli:main']},
     options={'bdist_wheel': {'python_tag': 'py2.py3'}},
     python_requires='>=2.7, !=3.0.*, !=3.1.*, !=3.2.*, !=3.3.*, !=3.4.*, !=3.5.*, !=3.6.*, !=3.7.*',
     install_requires=[
@@ -94,10 +97,11 @@ setup(
         'examples': EXAMPLES,
         'fast': FAST,
         'geo': GEO,
+        'maps': MAPS,
         'pandas': PANDAS,
-        'progress': ['tqdm>=4.60'],
+        'progress': ['tqdm>=4.60', 'ipywidgets>=7; python_version >= "3.8"'],
         'sandbox': SANDBOX,
-        'test': ARROW + DJANGO + DOUBLES + FAST + ['hypothesis', 'pytest', 'pytest-cov', 'tqdm>=4.60'],
+        'test': ARROW + DJANGO + DOUBLES + FAST + ['hypothesis', 'pytest', 'pytest-cov', 'pytest-xdist', 'tqdm>=4.60'],
     },
     classifiers=[
         'Development Status :: 5 - Production/Stable',

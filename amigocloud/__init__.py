@@ -12,8 +12,8 @@ from __future__ import absolute_import
 import logging
 
 from .client import AmigoCloud
-from .cursor import Cursor
 from .exceptions import AmigoCloudError, AmigoCloudJobError
+from .rows.cursor import Cursor
 from .version import __version__  # noqa: F401 - a name of the package, not of "import *"
 
 __all__ = ['AmigoCloud', 'AmigoCloudError', 'AmigoCloudJobError', 'Cursor']

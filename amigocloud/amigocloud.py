@@ -2,8 +2,9 @@
 from __future__ import absolute_import
 
 from .client import BASE_URL, AmigoCloud
-from .cursor import Cursor as AmigoCloudIterator
 from .exceptions import AmigoCloudError
-from .uploads import CHUNK_SIZE, MAX_SIZE_SIMPLE_UPLOAD
+from .files.uploads import CHUNK_SIZE, MAX_SIZE_SIMPLE_UPLOAD
+from .rows.cursor import Cursor as AmigoCloudIterator
 
-__all__ = ['BASE_URL', 'CHUNK_SIZE', 'MAX_SIZE_SIMPLE_UPLOAD', 'AmigoCloud', 'AmigoCloudError', 'AmigoCloudIterator']
+__all__ = ['BASE_URL', 'CHUNK_SIZE', 'MAX_SIZE_SIMPLE_UPLOAD', 'AmigoCloud', 'AmigoCloudError',
+           'AmigoCloudIterator']

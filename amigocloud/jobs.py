@@ -1,145 +1,132 @@
-"""Wait for a job, the service's name for slow work."""
+"""Wait for jobs, which the service starts for long-running requests."""
 from __future__ import absolute_import
 
+import itertools
 import json
-import random
 import time
 
 import six
 from six.moves.urllib.parse import quote
 
-from .exceptions import AmigoCloudError, AmigoCloudJobError, AmigoCloudValueError, printable
+from . import checks, waiting
+from .exceptions import (
+    TEXT_LIMIT,
+    AmigoCloudError,
+    AmigoCloudJobError,
+    AmigoCloudValueError,
+    printable,
+    shortened,
+    shown,
+)
 from .progress import reporting
 from .tokens import strike_out
-from .waiting import now as _now
 
-#: The first and the longest pause between two questions, in seconds.
+#: The first and the longest pause between two requests, in seconds.
 PAUSE_SECONDS = (0.1, 5)
 
-#: Where the jobs of a user are; all public clients ask there.
-USER_JOBS = '/me/jobs'
+#: The URL of the jobs, for user tokens and project tokens.
+JOBS_URL = '/me/jobs'
 
-#: How a job ends that did not do its work; a revoked one was cancelled.
+#: The statuses of a job that failed; REVOKED means cancelled.
 FAILED = ('FAILURE', 'FAILED', 'ERROR', 'REVOKED', 'CANCELLED', 'CANCELED')
 
-#: How a job is called that has not ended.
+#: The statuses of a job that has not ended.
 UNFINISHED = ('PENDING', 'RECEIVED', 'STARTED', 'PROGRESS', 'RETRY')
 
 _SUCCESS = 'SUCCESS'
 _MEMBERS = ('job', 'job_id')
 
 
-
-def wait_for_job(get, jobs_url, job, timeout=None, progress=None):
-    """Wait until a job has ended; see ``AmigoCloud.wait_for_job``.
-
-    Args:
-        get (callable): sends a GET, as ``AmigoCloud.get`` does.
-        jobs_url (str): where the jobs are. A job that may not be seen there is looked for at USER_JOBS.
-    """
+def wait_for_job(client, job, timeout=None, progress=None):
+    """Wait until a job has ended; see ``AmigoCloud.wait_for_job``."""
     job_id = _job_id(job)
-    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, six.integer_types + (float,))
-                                or not timeout >= 0):
-        raise AmigoCloudValueError('timeout is a number of seconds from 0, not {!r}.'.format(timeout))
-    name = u'Job {}'.format(_shown(job_id))
-    ask = _Asking(get, jobs_url, quote(six.ensure_binary(job_id), safe=''))
-    deadline = None if timeout is None else _now() + timeout
+    if timeout is not None:
+        checks.seconds('timeout', timeout)
+    name = u'Job {}'.format(shortened(printable(job_id)))
+    url = '{}/{}'.format(JOBS_URL, quote(six.ensure_binary(job_id), safe=''))
+    deadline = None if timeout is None else waiting.now() + timeout
     with reporting(progress, 1, 'jobs', six.ensure_str(name)) as report:
         for pause in pauses():
-            state, status = ask()
+            state = client.get(url)
+            status = checks.member(state, 'status', six.string_types, url).upper()
             report(int(status == _SUCCESS))
             if status == _SUCCESS:
                 return state
             if status in FAILED:
                 raise AmigoCloudJobError(
-                    u'{} ended with {}: {}'.format(name, status, strike_out(_reason(state))), state)
+                    u'{} ended with {}: {}'.format(name, status, _reason(state)), state)
             if status not in UNFINISHED:
-                raise AmigoCloudError(u'{} has the unknown status {!r}. It may have ended or may go on; {} shows the '
-                                      u'whole of it.'.format(name, six.ensure_str(_shown(status)), ask.url))
+                raise AmigoCloudError(
+                    u'{} has the unknown status {} and may not have ended. See {} for '
+                    u'details.'.format(name, shown(six.ensure_str(status)), url))
             if deadline is not None:
-                left = deadline - _now()
+                left = deadline - waiting.now()
                 if left <= 0:
-                    raise AmigoCloudError(u'{} has not ended after {} s; its status is {}. It goes on, and can be '
-                                          u'waited for again.'.format(name, timeout, status))
+                    raise AmigoCloudError(
+                        u'{} has not ended after {} s; its status is {}. It continues on the '
+                        u'service. Call wait_for_job again to keep waiting.'.format(
+                            name, timeout, status))
                 pause = min(pause, left)
             time.sleep(pause)
 
 
+def run_job(client, url, data=None):
+    """POST a request that starts a job, wait for the job, and return it.
+
+    Raises:
+        AmigoCloudError: the request failed, its response names no job, or the job failed.
+    """
+    answer = client.post(url, data)
+    if not names_job(answer):
+        # Only the end of a job proves that the work is done; a proxy may have answered.
+        raise AmigoCloudError(
+            u'The response of {} names no job, so it is unknown whether the request was carried '
+            u'out: {}'.format(shortened(url), shown(answer)))
+    return client.wait_for_job(answer)
+
+
 def names_job(answer):
-    """Return whether an answer holds the id of a job.
+    """Return whether a response holds the id of a job.
 
     Args:
-        answer: what the service answered, decoded.
+        answer: the decoded response of the service.
     """
-    return isinstance(answer, dict) and any(answer.get(member) is not None for member in _MEMBERS)
+    return isinstance(answer, dict) and any(_is_id(answer.get(member)) for member in _MEMBERS)
 
 
 def pauses():
-    """Yield the pauses between two requests, without end.
-
-    Returns:
-        iterator: seconds: growing to the longest, and at random, so that many who wait do not ask together.
-    """
-    limit, longest = PAUSE_SECONDS
-    while True:
-        yield random.uniform(limit / 2.0, limit)  # noqa: S311 - no secret
-        limit = min(limit * 1.5, longest)
+    """Return an endless iterator over the pauses between two requests, in seconds."""
+    return (waiting.backoff(polls, *PAUSE_SECONDS) for polls in itertools.count(1))
 
 
-class _Asking(object):
-    """Requests for the state of a job, at the URL that answers.
-
-    Args:
-        get (callable): sends a GET, as ``AmigoCloud.get`` does.
-        jobs_url (str): where to ask first.
-        job_id (str): the id, encoded for a URL.
-    """
-
-    def __init__(self, get, jobs_url, job_id):
-        self._get, self._job_id = get, job_id
-        self.url = '{}/{}'.format(jobs_url, job_id)
-
-    def __call__(self):
-        """Return the job and its status in capitals."""
-        state = self._state()
-        status = state.get('status') if isinstance(state, dict) else None
-        if not isinstance(status, six.string_types):
-            raise AmigoCloudError(u'The answer of {} has no status; it is no job: {:.200}'.format(
-                self.url, strike_out(repr(state))))
-        return state, status.upper()
-
-    def _state(self):
-        general = '{}/{}'.format(USER_JOBS, self._job_id)
-        try:
-            return self._get(self.url)
-        except AmigoCloudError as error:
-            if error.status_code not in (403, 404) or self.url == general:
-                raise
-        self.url = general
-        return self._get(self.url)
-
-
-def _shown(text):
-    """A text of the service's in one line of at most 200 characters that a terminal only shows."""
-    return u' '.join(six.ensure_text(printable(text)).split())[:200]
+def _is_id(value):
+    is_id = isinstance(value, six.string_types) or checks.is_integer(value)
+    # An id of dots or slashes would lead to another URL, such as that of the list of jobs.
+    return is_id and bool(six.text_type(value).strip(u' ./'))
 
 
 def _job_id(job):
     job_id = job
     if names_job(job):
-        job_id = next(job[member] for member in _MEMBERS if job.get(member) is not None)
-    is_id = isinstance(job_id, six.integer_types + six.string_types) and not isinstance(job_id, bool)
-    text = six.text_type(job_id) if is_id else u''
-    if not text.strip(u' ./'):
-        raise AmigoCloudValueError("A job is an id or an answer with a 'job' or 'job_id', not {:.200}.".format(
-            repr(job)))
-    return text
+        job_id = next(job[member] for member in _MEMBERS if _is_id(job.get(member)))
+    if not _is_id(job_id):
+        raise AmigoCloudValueError(
+            u"job must be the id of a job, or a response with a 'job' or 'job_id', not {}.".format(
+                shown(job)))
+    return six.text_type(job_id)
 
 
 def _reason(state):
-    """What the service says about a failure: the texts of ``error``, else all of ``extra``."""
+    """Return the text of the service about a failure: ``error``, else ``extra``, else the job."""
     extra = state.get('extra')
-    said = extra.get('error', extra) if isinstance(extra, dict) else extra
-    if isinstance(said, list):
-        return u' '.join(six.text_type(text) for text in said)
-    return said if isinstance(said, six.string_types) else json.dumps(said)
+    reason = extra.get('error') or extra if isinstance(extra, dict) else extra
+    reason = reason or state
+    if isinstance(reason, list):
+        reason = u' '.join(six.text_type(text) for text in reason)
+    elif not isinstance(reason, six.string_types):
+        reason = json.dumps(reason)
+    # Tokens are struck out before the text is cut, so that no part of one is left over.
+    reason = strike_out(reason)
+    if len(reason) <= TEXT_LIMIT:
+        return reason
+    return u'{}... ({} characters in all)'.format(reason[:TEXT_LIMIT], len(reason))

@@ -1,4 +1,4 @@
-"""Progress of work that takes a while: for a callable, or as a bar of tqdm in a terminal or a notebook."""
+"""Progress of long calls, for a callable or as a bar of tqdm in a terminal or a notebook."""
 from __future__ import absolute_import
 
 import contextlib
@@ -6,38 +6,43 @@ import re
 
 import six
 
-from .exceptions import AmigoCloudError, AmigoCloudValueError, printable
+from . import extras
+from .exceptions import AmigoCloudValueError, printable, shown
 
 
 def check_progress(progress):
-    """Raises for what ``reporting`` cannot use; for work whose total is known only once it has begun.
+    """Raise an error unless ``reporting`` accepts the argument.
+
+    Calls that know their total only after a request check their argument with it before.
 
     Args:
         progress (bool or callable): see ``reporting``.
 
     Raises:
-        AmigoCloudError: it is neither a bool nor callable; or it is True, and tqdm is not installed.
+        AmigoCloudValueError: progress is neither a bool nor callable.
+        AmigoCloudError: progress is True, and tqdm is not installed.
     """
     if progress is True:
         _tqdm()
     elif progress is not None and progress is not False and not callable(progress):
         raise AmigoCloudValueError(
-            'progress is True or a callable that takes (done, total), not {!r}.'.format(progress))
+            u'progress must be True or a callable that takes (done, total), not {}.'.format(
+                shown(progress)))
 
 
 @contextlib.contextmanager
 def reporting(progress, total=None, unit='', description=None):
-    """Gives the function that is told how far some work has come.
+    """Yield the function that reports the progress of a call.
 
     Args:
-        progress (bool or callable): True for a bar; a callable is called with ``(done, total)``, and what it raises
-            comes out; None and False for nothing.
-        total (int): what ``done`` ends with, or None where nobody knows.
-        unit (str): what is counted: ``'B'`` for bytes, else a noun such as ``'rows'``.
-        description (str): stands before the bar.
+        progress (bool or callable): True for a bar. A callable is called with ``(done, total)``,
+            and its exceptions are not caught. None and False for no report.
+        total (int): the last ``done``, or None if it is not known.
+        unit (str): the unit of ``done``: ``'B'`` for bytes, else a noun such as ``'rows'``.
+        description (str): the text before the bar.
 
-    Returns:
-        A context manager that gives ``report(done)``; done is the whole so far, and may go back.
+    Yields:
+        callable: ``report(done)``; done counts from the beginning, and may become smaller.
 
     Raises:
         AmigoCloudError: see ``check_progress``.
@@ -50,9 +55,10 @@ def reporting(progress, total=None, unit='', description=None):
     """
     check_progress(progress)
     if progress is True:
-        # Powers of 1000, as the sizes of files and networks are given.
-        with _tqdm()(total=total, desc=description and _one_line(description), unit=unit if unit == 'B' else ' ' + unit,
-                     unit_scale=unit == 'B') as bar:
+        is_bytes = unit == 'B'
+        # tqdm scales by 1000, which is usual for the sizes of files and the speeds of networks.
+        with _tqdm()(total=total, desc=description and _one_line(description),
+                     unit=unit if is_bytes else ' ' + unit, unit_scale=is_bytes) as bar:
             yield lambda done: bar.update(done - bar.n)
     elif callable(progress):
         yield lambda done: progress(done, total)
@@ -61,14 +67,13 @@ def reporting(progress, total=None, unit='', description=None):
 
 
 def _one_line(text):
-    # Names and ids come from the service; a terminal would act on some characters, or show the rest in another order.
+    # Names and ids come from the service. Some of their characters would move the cursor of a
+    # terminal, or reverse the direction of the text.
     text = six.ensure_text(printable(text), errors='replace')
     return re.sub(u'[\\s\u061c\u200e\u200f]+', u' ', text)
 
 
 def _tqdm():
-    try:
-        from tqdm.auto import tqdm
-    except ImportError as error:
-        six.raise_from(AmigoCloudError('A progress bar needs tqdm: pip install "amigocloud[progress]"'), error)
+    extras.need('progress', 'tqdm')
+    from tqdm.auto import tqdm
     return tqdm

@@ -1,7 +1,103 @@
-"""The clock by which all waiting is measured."""
+"""The one clock, the pauses between retries, and events that wait by that clock."""
 from __future__ import absolute_import
 
+import errno
+import os
+import random
+import select
+import socket
+import threading
 import time
 
-#: Return seconds on a clock that nobody sets; Python 2 has none.
-now = getattr(time, 'monotonic', time.time)
+
+def _elapsed():
+    return os.times()[4]
+
+
+#: Return the seconds of a clock that nobody sets.
+now = _elapsed
+if hasattr(time, 'monotonic'):
+    now = time.monotonic
+elif os.name == 'nt':
+    # On Windows, os.times() of Python 2 has no elapsed time, but time.clock() does.
+    now = time.clock
+
+
+#: The most doublings of a pause. A float cannot hold the power after a thousand of them.
+_DOUBLINGS_LIMIT = 60
+
+
+def backoff(failures, first=0.5, longest=30):
+    """Return the pause before the next retry or poll.
+
+    Args:
+        failures (int): the number of failed tries, from 1.
+        first (float): the longest pause after one failure, in seconds. Each further failure
+            doubles it.
+        longest (float): the limit of that growth, in seconds.
+
+    Returns:
+        float: seconds, at random from the upper half. Clients that failed together do not retry
+        together.
+    """
+    limit = min(longest, first * 2 ** min(failures - 1, _DOUBLINGS_LIMIT))
+    # Processes forked from one parent may share the state of the module's own generator.
+    return random.SystemRandom().uniform(limit / 2.0, limit)
+
+
+def new_event():
+    """Return an event like ``threading.Event`` that sleeps until it is set or the time is up.
+
+    ``threading.Event.wait`` of Python 2 wakes up 20 times a second, and does not return while the
+    system clock is set back.
+    """
+    if hasattr(time, 'monotonic') or not hasattr(select, 'poll'):
+        return threading.Event()
+    return _PolledEvent()
+
+
+class _PolledEvent(object):
+    """Wait with ``poll``, in the kernel, on a pair of sockets per wait."""
+
+    def __init__(self):
+        self._is_set = False
+        self._waiting = []
+
+    def is_set(self):
+        return self._is_set
+
+    def set(self):
+        self._is_set = True
+        for sock in list(self._waiting):
+            try:
+                sock.send(b'1')
+            except EnvironmentError:
+                # That wait has returned in the meantime.
+                pass
+
+    def clear(self):
+        self._is_set = False
+
+    def wait(self, timeout=None):
+        deadline = None if timeout is None else now() + timeout
+        near, far = socket.socketpair()
+        readable = select.poll()
+        readable.register(near, select.POLLIN)
+        self._waiting.append(far)
+        try:
+            while not self._is_set:
+                left = None if deadline is None else deadline - now()
+                if left is not None and left <= 0:
+                    break
+                try:
+                    # Round up, because poll(0) would not wait.
+                    if readable.poll(None if left is None else int(left * 1000) + 1):
+                        return True
+                except select.error as failure:
+                    if failure.args[0] != errno.EINTR:
+                        raise
+            return self._is_set
+        finally:
+            self._waiting.remove(far)
+            near.close()
+            far.close()

@@ -1,24 +1,36 @@
-"""Measures the client beside others, and prints one table.
+"""Compare the client with others, and print one table.
 
-    pip install -e ".[benchmarks]"
+    pip install -e ".[benchmarks]" -e ./sandbox
     python -m benchmarks [--json PATH] [--docs] [FAMILY ...]
 
-nginx, openssl and curl have to be there. Every contestant is a process of its own; all run in turns, and the table
-shows medians.
+It needs nginx, openssl and curl. Every contestant is a process of its own; all take turns, and the table shows
+medians.
 """
 import argparse
 import json
 import sys
 
-from benchmarks import events, frames, geocoding, pages, plots, report, requests_, start, threads, uploads
+from benchmarks import (
+    events,
+    frames,
+    geocoding,
+    pages,
+    plots,
+    report,
+    requests_,
+    snapshots,
+    start,
+    threads,
+    uploads,
+)
 from benchmarks.servers import Bench
 
-FAMILIES = {'requests': requests_, 'threads': threads, 'pages': pages, 'frames': frames, 'uploads': uploads,
-            'geocoding': geocoding, 'events': events, 'start': start}
+FAMILIES = {'requests': requests_, 'threads': threads, 'pages': pages, 'frames': frames, 'snapshots': snapshots,
+            'uploads': uploads, 'geocoding': geocoding, 'events': events, 'start': start}
 
 
 def measure(names, with_growth):
-    """Gives the rows of families, and how their costs grow, by name."""
+    """Return the rows of families, and how their costs grow, by name."""
     rows, growth = [], {}
     with Bench() as bench:
         for name in names:

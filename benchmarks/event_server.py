@@ -34,7 +34,7 @@ def frame(number):
 
 
 def main():
-    server = socketio.Server(async_mode='gevent', cors_allowed_origins='*', ping_interval=600, ping_timeout=600)
+    server = socketio.Server(async_mode='gevent', cors_allowed_origins='*')
 
     def burst(sid, count):
         others = b''.join(frame(number) for number in range(1, count))

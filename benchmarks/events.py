@@ -1,4 +1,4 @@
-"""Live events: how many in a second, and how late."""
+"""Live events: how many in a second and in a second of the processor, how late, and what waiting costs."""
 
 from benchmarks.race import contestants, lines, race
 from benchmarks.report import Row
@@ -6,6 +6,7 @@ from benchmarks.servers import child
 
 PEERS = {'amigocloud': 'Events', 'socketIO_client': 'BareEvents', 'python-socketio 4': 'SocketioEvents'}
 MANY = 20000
+IDLE_SECONDS = 30
 
 
 def rows(bench):
@@ -14,6 +15,15 @@ def rows(bench):
               medians['socketIO_client'] / MANY, 1 / 0.9)
     yield Row('an event of {:,}'.format(MANY), medians['amigocloud'] / MANY, 'python-socketio 4',
               medians['python-socketio 4'] / MANY)
+    medians = race({name: (lambda name=name: listen(bench, name, 'processor', MANY)) for name in PEERS}, 5)
+    for peer in ('socketIO_client', 'python-socketio 4'):
+        yield Row('processor time of an event of {:,}'.format(MANY), medians['amigocloud'] / MANY, peer,
+                  medians[peer] / MANY)
+    medians = race({name: (lambda name=name: listen(bench, name, 'idle', IDLE_SECONDS)) for name in PEERS}, 1,
+                   warm_up=False)
+    for peer in ('socketIO_client', 'python-socketio 4'):
+        yield Row('processor time of a second without events', medians['amigocloud'] / IDLE_SECONDS, peer,
+                  medians[peer] / IDLE_SECONDS)
     medians = race({name: (lambda name=name: listen(bench, name, 'latency', 200)) for name in PEERS}, 5)
     yield Row('from an event to its callback', medians['amigocloud'], 'socketIO_client + 1 ms',
               medians['socketIO_client'] + 0.001, 1)

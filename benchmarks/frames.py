@@ -1,6 +1,7 @@
 """A GeoDataFrame of a million rows: its time beside json.loads plus shapely.from_wkb, its peak beside what it holds.
 
-And a GeoDataFrame of 100,000 rows that is written: its time beside json.dumps plus shapely.to_wkb of the same rows.
+And a GeoDataFrame of 100,000 rows that is written: its time beside json.dumps plus shapely.to_wkb of the same rows; or
+upserted, 1 % of it changed: its time beside reading the same columns as a frame and updating the changed rows.
 
 A child process serves the same bytes to all from its memory, over loopback.
 """
@@ -13,6 +14,7 @@ import re
 import struct
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
 
 from benchmarks.report import Row
 
@@ -25,23 +27,33 @@ def make_row(number, numbers):
     point = struct.pack('<BIIdd', 1, 0x20000001, 4326, numbers.uniform(-180, 180), numbers.uniform(-90, 90))
     values = ('{:032x}'.format(numbers.getrandbits(128)), 'Tree {}'.format(number), number,
               number * 10 ** 6 if number % 10 else None, number / 7, number % 2 == 0,
-              '2020-01-02T03:04:05.{:06d}'.format(number % 10 ** 6), '2020-01-{:02d}'.format(number % 28 + 1),
+              '2020-01-02 03:04:05.{:06d}+00:00'.format(number % 10 ** 6), '2020-01-{:02d}'.format(number % 28 + 1),
               point.hex().upper())
     return dict(zip((name for name, _ in COLUMNS), values))
 
 
 def serve(rows, page_rows, pipe):
-    """Serves the pages at /api/v1/projects/1/sql, and tells the port."""
     numbers = random.Random(1)
-    pages = []
+    serve_pages({'1': [make_row(number, numbers) for number in range(rows)]}, page_rows, pipe)
+
+
+def serve_pages(states, page_rows, pipe):
+    """Serves the rows of states at /api/v1/projects/1/sql, and tells the URL and the number of pages."""
+    pages = {}
+    others = {'/jobs/': b'{"status": "SUCCESS"}', '/master': b'{"master": "1"}', '/schema': json.dumps(
+        {'schema': [{'name': name, 'type': kind} for name, kind in COLUMNS]}).encode(),
+        '/datasets?': b'{"results": [], "next": null}'}
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = 'HTTP/1.1'
         disable_nagle_algorithm = True
 
         def do_GET(self):
-            found = re.search(r'offset=(\d+)', self.path)
-            body = pages[int(found.group(1)) // page_rows if found else 0]
+            query = dict(parse_qsl(urlsplit(self.path).query))
+            body = pages.get((query.get('state', '1'), int(query.get('offset', 0)) // page_rows))
+            for place, other in others.items():
+                if place in self.path:
+                    body = other
             self.send_response(200)
             self.send_header('Content-Type', 'application/json')
             self.send_header('Content-Length', str(len(body)))
@@ -53,7 +65,7 @@ def serve(rows, page_rows, pipe):
             left = int(self.headers['Content-Length'])
             while left:
                 left -= len(self.rfile.read(min(left, 2 ** 16)))
-            body = b'{"id": 1}'
+            body = b'{"id": 1, "job": "1"}'
             self.send_response(200)
             self.send_header('Content-Type', 'application/json')
             self.send_header('Content-Length', str(len(body)))
@@ -65,13 +77,13 @@ def serve(rows, page_rows, pipe):
 
     server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
     url = 'http://127.0.0.1:{}'.format(server.server_port)
-    for start in range(0, rows, page_rows):
-        end = min(start + page_rows, rows)
-        following = '{}/api/v1/projects/1/sql?limit={}&offset={}'.format(url, page_rows, end)
-        pages.append(json.dumps({
-            'columns': [{'name': name, 'type': kind} for name, kind in COLUMNS], 'count': rows,
-            'data': [make_row(number, numbers) for number in range(start, end)],
-            'next': following if end < rows else None}).encode())
+    for state, rows in states.items():
+        for start in range(0, len(rows), page_rows):
+            end = start + page_rows
+            following = '{}/api/v1/projects/1/sql?limit={}&offset={}&state={}'.format(url, page_rows, end, state)
+            pages[state, start // page_rows] = json.dumps({
+                'columns': [{'name': name, 'type': kind} for name, kind in COLUMNS], 'count': len(rows),
+                'data': rows[start:end], 'next': following if end < len(rows) else None}).encode()
     pipe.send((url, len(pages)))
     server.serve_forever()
 
@@ -86,7 +98,7 @@ def measure_time(url, page_count, page_rows, pipe):
     with make_client(url) as client:
         bodies = [client.get('/projects/1/sql', {'offset': number * page_rows}, raw=True)
                   for number in range(page_count)]
-        client.sql('SELECT', 1, limit=page_rows).to_geodataframe()      # imports
+        client.project(1).sql('SELECT', limit=page_rows).to_geodataframe()      # imports
         best = [float('inf')] * 3
         for _ in range(ROUNDS):
             start = time.perf_counter()
@@ -100,7 +112,7 @@ def measure_time(url, page_count, page_rows, pipe):
             best[1] = min(best[1], decoded - loaded)
             del texts
             start = time.perf_counter()
-            client.sql('SELECT', 1, limit=page_rows).to_geodataframe()
+            client.project(1).sql('SELECT', limit=page_rows).to_geodataframe()
             best[2] = min(best[2], time.perf_counter() - start)
     pipe.send(best)
 
@@ -108,13 +120,19 @@ def measure_time(url, page_count, page_rows, pipe):
 def measure_memory(url, pipe):
     """Sends the peak and the lasting growth of the process, in bytes."""
     with make_client(url) as client:
-        client.sql('SELECT', 1).to_geodataframe().iloc[:0]              # imports
-        before = resident()
-        with open('/proc/self/clear_refs', 'w') as peak:
-            peak.write('5')
-        frame = client.sql('SELECT', 1).to_geodataframe()
-        peak = resident('VmHWM')
-    pipe.send((peak - before, resident() - before, len(frame)))
+        client.project(1).sql('SELECT').to_geodataframe().iloc[:0]              # imports
+        peak, kept, frame = peak_and_kept(lambda: client.project(1).sql('SELECT').to_geodataframe())
+    pipe.send((peak, kept, len(frame)))
+
+
+def peak_and_kept(function):
+    """Gives by how many bytes a function makes the process grow at the most and in the end, and what it returns."""
+    before = resident()
+    with open('/proc/self/clear_refs', 'w') as peak:
+        peak.write('5')
+    result = function()
+    peak = resident('VmHWM')
+    return peak - before, resident() - before, result
 
 
 def make_frame(count):
@@ -139,7 +157,7 @@ def measure_writing(url, count, pipe):
             for number, new in enumerate(json.loads(frame.drop(columns='geometry').to_json(orient='records')))]
     shapes = shapely.set_srid(frame.geometry.to_numpy(), 4326)
     with make_client(url) as client:
-        client.write_geodataframe(1, frame.iloc[:10], 'Trees')          # imports
+        client.project(1).create_dataset('Trees', frame.iloc[:10])          # imports
         best = [float('inf')] * 3
         for _ in range(ROUNDS):
             start = time.perf_counter()
@@ -150,9 +168,32 @@ def measure_writing(url, count, pipe):
             begun = time.perf_counter()
             json.dumps({'change': json.dumps(rows)}).encode()
             dumped = time.perf_counter()
-            client.write_geodataframe(1, frame, 'Trees')
+            client.project(1).create_dataset('Trees', frame)
             written = time.perf_counter()
             for number, seconds in enumerate((dumped - begun, encoded - start, written - dumped)):
+                best[number] = min(best[number], seconds)
+    pipe.send(best)
+
+
+def measure_upsert(url, pipe):
+    """Sends the best times of reading the columns, of updating the changed rows and of the upsert."""
+    with make_client(url) as client:
+        dataset = client.project(1).dataset(1)
+        frame = dataset.read().to_geodataframe()
+        changed = frame.iloc[::100].assign(height=-1.0)
+        frame.loc[changed.index, 'height'] = -1.0
+        rows = frame.drop(columns='amigo_id')
+        best = [float('inf')] * 3
+        for _ in range(ROUNDS):
+            start = time.perf_counter()
+            dataset.read(columns=list(frame.columns)).to_geodataframe()
+            read = time.perf_counter()
+            dataset.update(changed)
+            updated = time.perf_counter()
+            result = dataset.upsert(rows, key='number')
+            upserted = time.perf_counter()
+            assert len(result.updated) == len(changed) and len(result.unchanged) == len(frame) - len(changed)
+            for number, seconds in enumerate((read - start, updated - read, upserted - updated)):
                 best[number] = min(best[number], seconds)
     pipe.send(best)
 
@@ -180,6 +221,10 @@ def rows(bench, count=1000000, page_rows=10000):
     dumps, to_wkb, write = run(context, measure_writing, url, count // 10)
     yield Row('writing a GeoDataFrame of {:,} rows'.format(count // 10), write, 'json.dumps + to_wkb', dumps + to_wkb,
               1.3)
+    smaller, _ = run(context, serve, count // 10, page_rows)
+    read, update, upsert = run(context, measure_upsert, smaller)
+    yield Row('upsert of {:,} rows, 1 % of them changed'.format(count // 10), upsert, 'reading it + update',
+              read + update, 1.3)
     peak, kept, length = run(context, measure_memory, url)
     assert length == count
     yield Row('peak memory of the GeoDataFrame', peak, 'the GeoDataFrame', kept, 2.5, 'B')

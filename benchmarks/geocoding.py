@@ -1,6 +1,6 @@
 """Geocoding of 300 addresses of the sandbox, 80 ms away."""
 from amigocloud import AmigoCloud
-from amigocloud.sandbox import Sandbox
+from amigocloud_sandbox import Sandbox
 from benchmarks.race import Contestant, median_of
 from benchmarks.report import Row
 from benchmarks.servers import child
@@ -12,7 +12,7 @@ def rows(bench):
     with Sandbox() as sandbox:
         with AmigoCloud(sandbox.token, base_url=sandbox.url, use_websockets=False) as client:
             dataset = client.get('/projects/{}/datasets/{}'.format(sandbox.project_id, sandbox.places_id))
-            client.insert_rows(sandbox.project_id, sandbox.places_id, [
+            client.project(sandbox.project_id).dataset(sandbox.places_id).insert([
                 {'address': '{} Main St'.format(number)} for number in range(dataset['feature_count'], ADDRESSES)])
         port = sandbox.url.rpartition(':')[2]
         with child('relay.py', port, ROUND_TRIP) as far_url, child('relay.py', port, 0) as near_url:

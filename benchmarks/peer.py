@@ -30,7 +30,7 @@ class Client(object):
     def read(self, name, work=0, **options):
         """Reads the rows of a query, and uses each page of 1000 for ``work`` seconds."""
         parameters = {'query': name, 'limit': 1000}
-        rows = (self.client.sql(name, 1, limit=1000, **options) if options
+        rows = (self.client.project(1).sql(name, limit=1000, **options) if options
                 else self.client.get_cursor('/projects/1/sql', parameters))
         count = 0
         for _ in rows:
@@ -178,8 +178,8 @@ class Events(object):
     def emit(self, event, count):
         self.client.socketio.emit(event, count)
 
-    def listen(self):
-        self.client.start_listening()
+    def listen(self, seconds=None):
+        self.client.start_listening(seconds)
 
     def stop(self):
         self.client.stop_listening()
@@ -206,6 +206,20 @@ class Events(object):
         self.run('single', count)
         return statistics.median(latency for _, latency in self.times)
 
+    def processor(self, count):
+        """The processor time of many events at once."""
+        self.run('single', 1)
+        start = time.process_time()
+        self.run('burst', count)
+        return time.process_time() - start
+
+    def idle(self, seconds):
+        """The processor time of listening while no events come."""
+        self.run('single', 1)
+        start = time.process_time()
+        self.listen(seconds)
+        return time.process_time() - start
+
 
 class BareEvents(Events):
     """socketIO_client by itself."""
@@ -218,9 +232,9 @@ class BareEvents(Events):
         self.namespace.on('realtime', self.receive)
         self.emit = self.namespace.emit
 
-    def listen(self):
+    def listen(self, seconds=None):
         try:
-            self.connection.wait()
+            self.connection.wait(seconds)
         except StopIteration:
             pass
 
@@ -242,11 +256,11 @@ class SocketioEvents(Events):
         entered.wait()
 
     def emit(self, event, count):
-        self.all_came.clear()
         self.connection.emit(event, count, namespace='/amigosocket')
 
-    def listen(self):
-        self.all_came.wait()
+    def listen(self, seconds=None):
+        self.all_came.wait(seconds)
+        self.all_came.clear()
 
     def stop(self):
         self.all_came.set()

@@ -1,12 +1,12 @@
-"""The table: what was measured, as text and as reStructuredText."""
+"""The table of the measurements, as text that is also reStructuredText."""
 import collections
 import platform
 
-#: One comparison: what was done, our figure, the peer and its figure, and the ratio that ours is to stay below (or
-#: None). Figures are seconds, or bytes where ``unit`` is 'B'.
+#: One comparison: the task, our figure, the peer and its figure, and the highest ratio that is accepted (or None).
+#: Figures are seconds, or bytes if ``unit`` is 'B'.
 Row = collections.namedtuple('Row', 'what ours peer theirs limit unit', defaults=(None, 's'))
 
-HEADER = ('', 'amigocloud', 'beside', '', 'ratio', 'at most')
+HEADER = ('task', 'amigocloud', 'compared with', 'takes', 'ratio', 'target')
 
 
 def cells(row):
@@ -24,18 +24,16 @@ def show(figure, unit):
 
 
 def table(rows):
-    """Gives the rows as a table that is reStructuredText, too."""
+    """Return the rows as a table of reStructuredText."""
     lines = [HEADER] + [cells(row) for row in rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
     rule = '  '.join('=' * width for width in widths)
     body = ['  '.join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]
-    # A first cell that is empty would continue the row before.
-    body[0] = '\\' + body[0][1:]
     return '\n'.join([rule, body[0], rule] + body[1:] + [rule, ''])
 
 
 def machine():
-    """Gives what the figures depend on, in a line."""
+    """Return a line about the machine that the figures depend on."""
     with open('/proc/cpuinfo') as cpus:
         models = [line.split(':')[1].strip() for line in cpus if line.startswith('model name')]
     return 'Python {}, {} x {}'.format(platform.python_version(), len(models), models[0])

@@ -6,12 +6,14 @@ import shutil
 import amigocloud
 
 HERE = pathlib.Path(__file__).parent
+REPOSITORY = 'https://github.com/amigocloud/python-amigocloud'
 
 project = 'amigocloud'
 author = 'AmigoCloud'
+copyright = 'AmigoCloud'
 version = release = amigocloud.__version__
 
-extensions = ['sphinx.ext.autodoc', 'sphinx.ext.napoleon', 'myst_nb']
+extensions = ['sphinx.ext.autodoc', 'sphinx.ext.napoleon', 'myst_nb', 'sphinx_copybutton', 'sphinx_design']
 exclude_patterns = ['_build']
 default_role = 'literal'
 highlight_language = 'python'
@@ -20,17 +22,24 @@ autodoc_member_order = 'bysource'
 autodoc_typehints = 'none'
 napoleon_numpy_docstring = False
 
-# The notebooks are shown with the outputs that they were stored with.
+# Do not copy output, which is `code:: text`.
+copybutton_selector = 'div.highlight-python pre, div.highlight-sh pre'
+
+# Show the notebooks with their stored outputs.
 nb_execution_mode = 'off'
 
 html_theme = 'furo'
 html_static_path = ['_static']
 html_css_files = ['site.css']
 html_title = 'amigocloud {}'.format(version)
+html_theme_options = {'footer_icons': [{
+    'name': 'Repository', 'url': REPOSITORY, 'class': '',
+    'html': '<span>Repository</span>',
+}]}
 
 
 def copy_notebooks(app):
-    """Sphinx reads only what is below this folder."""
+    """Copy the notebooks below this folder, because Sphinx reads nothing outside of it."""
     folder = HERE / 'notebooks'
     folder.mkdir(exist_ok=True)
     for notebook in (HERE.parent / 'examples').glob('*.ipynb'):
@@ -38,7 +47,7 @@ def copy_notebooks(app):
 
 
 def mark_examples(app, what, name, obj, options, lines):
-    """The examples of the docstrings are code, which napoleon takes for prose unless it begins with ``>>>``."""
+    """Mark the examples of docstrings as code; napoleon takes them for prose unless they begin with ``>>>``."""
     inside = False
     for number, line in enumerate(lines[:]):
         if line.strip() == 'Example:':
@@ -54,5 +63,5 @@ def mark_examples(app, what, name, obj, options, lines):
 
 def setup(app):
     app.connect('builder-inited', copy_notebooks)
-    # Before napoleon.
+    # Run this before napoleon, which has priority 500.
     app.connect('autodoc-process-docstring', mark_examples, priority=400)

@@ -1,15 +1,34 @@
 """Fixtures: a server that records what reaches it, clients of it, and the sandbox."""
 import json
+import multiprocessing
 import os
+import socket
+import sys
 import threading
 
+import hypothesis
 import pytest
 import six
 from six.moves.BaseHTTPServer import BaseHTTPRequestHandler, HTTPServer
 from six.moves.socketserver import ThreadingMixIn
 from six.moves.urllib.parse import parse_qsl, urlsplit
 
-from amigocloud import AmigoCloud, retrying
+# pytest-xdist has '' in the path, where Python 2 finds no modules that are imported after os.chdir.
+sys.path[:] = [os.path.abspath(path) for path in sys.path]
+
+from amigocloud import AmigoCloud, waiting  # noqa: E402
+from amigocloud.http import retrying, session  # noqa: E402
+
+# No test depends on the speed of the machine.
+hypothesis.settings.register_profile('any machine', deadline=None)
+hypothesis.settings.load_profile('any machine')
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """Most tests wait more than they compute, so -n auto runs two at a time on each processor."""
+    if not os.environ.get('PYTEST_XDIST_AUTO_NUM_WORKERS'):
+        return 2 * multiprocessing.cpu_count()
 
 
 class Request(object):
@@ -127,7 +146,25 @@ def clean_environment(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
-    monkeypatch.setattr(retrying, 'BACKOFF_SECONDS', (0.001, 0.01))
+    backoff = waiting.backoff
+    monkeypatch.setattr(waiting, 'backoff', lambda failures, first=0.001, longest=0.01: backoff(
+        failures, first, longest))
+    monkeypatch.setattr(retrying, 'RATE_LIMIT_PAUSES', (0.001, 0.01))
+
+
+@pytest.fixture(autouse=True)
+def closed_sessions(monkeypatch):
+    """Closes the kept-alive connections of every client: urllib3 before 2 has the garbage collector warn of them."""
+    sessions = []
+    new_session = session.new_session
+
+    def make():
+        sessions.append(new_session())
+        return sessions[-1]
+    monkeypatch.setattr(session, 'new_session', make)
+    yield
+    for made in sessions:
+        made.close()
 
 
 @pytest.fixture
@@ -145,12 +182,41 @@ def make_wire():
 
 @pytest.fixture
 def make_gone():
-    """Makes servers that nobody can connect to any more."""
+    """Makes URLs that nobody can connect to."""
+    sockets = []
+
     def make():
-        wire = Wire()
-        wire.close()
-        return wire
-    return make
+        # A port that is bound without listening refuses connections, and is given to nobody else.
+        sockets.append(socket.socket())
+        sockets[-1].bind(('127.0.0.1', 0))
+        return 'http://127.0.0.1:{}'.format(sockets[-1].getsockname()[1])
+    yield make
+    for each in sockets:
+        each.close()
+
+
+@pytest.fixture(scope='session')
+def running_sandbox():
+    """A sandbox for all tests, because it takes seconds to start, and the rows of its datasets by their ids."""
+    pytest.importorskip('amigocloud_sandbox.server', reason='the sandbox is not installed, or this is Python 2')
+    from amigocloud_sandbox import Sandbox
+    with Sandbox(job_seconds=0.02) as running:
+        with AmigoCloud(running.token, base_url=running.url, use_websockets=False) as amigocloud:
+            rows = {dataset: list(amigocloud.project(running.project_id).dataset(dataset).read())
+                    for dataset in (running.vehicles_id, running.places_id)}
+        yield running, rows
+
+
+@pytest.fixture
+def sandbox(running_sandbox):
+    """The sandbox, whose datasets have their rows back at the end."""
+    running, rows = running_sandbox
+    yield running
+    with AmigoCloud(running.token, base_url=running.url, use_websockets=False) as amigocloud:
+        for dataset in rows:
+            if list(amigocloud.project(running.project_id).dataset(dataset).read()) != rows[dataset]:
+                amigocloud.project(running.project_id).execute('DELETE FROM dataset_{}'.format(dataset))
+                amigocloud.project(running.project_id).dataset(dataset).insert(rows[dataset])
 
 
 @pytest.fixture

@@ -12,10 +12,23 @@ from amigocloud import amigocloud as old_path
 FOLDER = os.path.dirname(amigocloud.__file__)
 
 #: From the top down: a module imports only what stands behind it.
-LAYERS = ['amigocloud', 'client', 'writing', 'changes', 'rowjson', 'geocoding', 'photos', 'downloads', 'jobs',
-          'realtime', 'connection', 'uploads', 'chunks', 'multipart', 'queries', 'cursor', 'frames', 'preview',
-          'prefetch', 'pages', 'transport', 'decoding', 'encoding', 'session', 'retrying', 'tls', 'urls',
-          'filenames', 'progress', 'exceptions', 'tokens', 'waiting', 'version']
+FLOORS = [
+    '__main__', 'cli', 'amigocloud', 'client', 'project',
+    'rows.writing', 'rows.upserts', 'rows.history', 'rows.changes', 'rows.results', 'rows.fitting', 'rows.geocoding',
+    'rows.positions',
+    'files.photos', 'files.tiles', 'files.downloads', 'files.filenames', 'files.uploads', 'files.chunks',
+    'files.multipart',
+    'events.realtime', 'events.background', 'events.imports', 'events.mailbox',
+    'events.connection', 'events.greenlets', 'events.transports', 'events.packets',
+    'rows.finding', 'rows.queries', 'rows.related', 'rows.schema', 'rows.literals', 'rows.comparing', 'rows.columns',
+    'rows.cursor', 'rows.frames', 'rows.table_file', 'rows.text_files', 'rows.preview', 'rows.prefetch', 'rows.pages',
+    'rows.dtypes',
+    'jobs', 'progress',
+    'http.transport', 'http.session', 'http.retrying', 'http.tls', 'http.urls',
+    'encoding', 'checks', 'extras', 'exceptions', 'decoding', 'tokens', 'waiting', 'version']
+
+#: The ground floor: modules that import nothing of the package.
+GROUND = ['decoding', 'tokens', 'waiting', 'version']
 
 LOADS = """
 import sys
@@ -24,31 +37,51 @@ import requests
 import amigocloud
 {}
 print(' '.join(sorted(name for name in sys.modules if name.split('.')[0] in (
-    'gevent', 'socketIO_client', 'websocket', 'pandas', 'numpy', 'shapely', 'flask') or '.sandbox' in name)))
+    'gevent', 'socketIO_client', 'websocket', 'pandas', 'numpy', 'shapely', 'flask')
+    or 'sandbox' in name or name == 'amigocloud.cli')))
 """
 
 
 def source(module):
-    with io.open(os.path.join(FOLDER, module + '.py'), 'rb') as code:
+    with io.open(os.path.join(FOLDER, *module.split('.')) + '.py', 'rb') as code:
         return code.read()
 
 
+def modules():
+    for folder, _, names in os.walk(FOLDER):
+        for name in names:
+            if name.endswith('.py') and name != '__init__.py':
+                yield os.path.relpath(os.path.join(folder, name[:-3]), FOLDER).replace(os.sep, '.')
+
+
 def imported(module):
+    """Return the modules of the package that a module imports."""
     for node in ast.walk(ast.parse(source(module))):
         if isinstance(node, ast.ImportFrom) and node.level:
-            for name in [node.module] if node.module else [alias.name for alias in node.names]:
-                yield name
+            package = module.split('.')[:-node.level] if node.level <= module.count('.') + 1 else None
+            assert package is not None, module
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            for name in names:
+                path = '.'.join(package + [name])
+                if path in FLOORS:
+                    yield path
+                else:
+                    for alias in node.names:
+                        yield '.'.join([path, alias.name])
 
 
-def test_layers():
-    modules = sorted(name[:-3] for name in os.listdir(FOLDER) if name.endswith('.py') and name != '__init__.py')
-    assert modules == sorted(LAYERS)
-    for place, module in enumerate(LAYERS):
-        assert set(imported(module)) <= set(LAYERS[place + 1:]), module
+def test_floors():
+    assert sorted(modules()) == sorted(FLOORS)
+    for place, module in enumerate(FLOORS):
+        assert set(imported(module)) <= set(FLOORS[place + 1:]), module
+
+
+def test_ground_floor_imports_nothing_of_the_package():
+    assert [list(imported(module)) for module in GROUND] == [[], [], [], []]
 
 
 def test_imports_are_relative():
-    for module in LAYERS:
+    for module in FLOORS:
         for node in ast.walk(ast.parse(source(module))):
             if isinstance(node, ast.Import):
                 assert not [alias.name for alias in node.names if alias.name.split('.')[0] == 'amigocloud'], module
@@ -72,8 +105,8 @@ def test_copied_folder_works_inside_another_package(tmpdir, wire):
 
 
 def test_socketio_client_is_named_once():
-    assert [module for module in LAYERS if b'import socketIO_client' in source(module)
-            or b'from socketIO_client' in source(module)] == ['connection']
+    assert [module for module in FLOORS if b'import socketIO_client' in source(module)
+            or b'from socketIO_client' in source(module)] == ['events.transports']
 
 
 def test_exports():
@@ -92,7 +125,7 @@ def test_import_loads_what_it_needs():
 
 
 def test_client_that_ends_at_once_loads_nothing_for_events():
-    assert loaded_by('amigocloud.realtime.START_SECONDS = 60; '
+    assert loaded_by('amigocloud.events.background.START_SECONDS = 60; '
                      'amigocloud.AmigoCloud(base_url="http://127.0.0.1:1").close()') == []
 
 

@@ -1,13 +1,17 @@
+# -*- coding: utf-8 -*-
 """What users put around the client: sessions, subclasses, attributes, logging; and arguments that cannot be used."""
 import json
 import logging
 import pickle
+import re
 import threading
 
 import pytest
 import requests
+import six
 from conftest import Answer
 from servers.raw import Raw
+from six.moves.urllib.parse import quote
 
 from amigocloud import AmigoCloud, AmigoCloudError
 from amigocloud.tokens import strike_out
@@ -24,7 +28,7 @@ def test_base_url__bad_input(base_url):
         AmigoCloud(base_url=base_url, use_websockets=False)
 
 
-@pytest.mark.parametrize('ending', ['', '/', '/api/v1', '/api/v1/'])
+@pytest.mark.parametrize('ending', ['', '/', '//', '/api/v1', '/api/v1/', '/api/v1//', '//api/v1'])
 def test_base_url__endings(wire, ending):
     client = AmigoCloud(base_url=wire.url + ending, use_websockets=False)
     assert client.base_url == wire.url and client.api_url == wire.url + '/api/v1'
@@ -43,6 +47,13 @@ def test_base_url__with_a_password(wire):
         assert 'hidden' not in text
 
 
+@pytest.mark.parametrize('password', ['hid/den', 'hid#den', 'hid?den', 'hid@den', 'hid:den'])
+def test_base_url__with_a_password_that_is_not_encoded(password):
+    with pytest.raises(AmigoCloudError) as caught:
+        AmigoCloud(TOKEN, base_url='http://ada:{}@127.0.0.1:1'.format(password), use_websockets=False, retries=0)
+    assert 'hid' not in str(caught.value) and 'den' not in str(caught.value)
+
+
 def test_token__in_the_place_of_the_project_url(wire):
     for arguments in ((wire.url + '/api/v1/projects/1', TOKEN), ('SECRETtok1', TOKEN), ('SECRETtok1', 1)):
         with pytest.raises(AmigoCloudError) as caught:
@@ -53,7 +64,7 @@ def test_token__in_the_place_of_the_project_url(wire):
 
 def test_token_of_a_project__without_project_url(wire):
     wire.answers['/api/v1/me'] = Answer({'detail': 'no'}, 403)
-    with pytest.raises(AmigoCloudError, match='pass its project_url') as caught:
+    with pytest.raises(AmigoCloudError, match='Pass project_url') as caught:
         AmigoCloud(TOKEN, base_url=wire.url, use_websockets=False)
     assert caught.value.status_code == 403
 
@@ -85,6 +96,84 @@ def test_token__in_an_echo(answer):
     for text in (str(error), repr(error), repr(error.args), pickle.dumps(error, 0).decode('latin-1')):
         assert TOKEN not in text
     assert getattr(error, '__context__', None) is None and len(str(error)) < 500
+
+
+def spellings(token):
+    once = quote(token.encode('utf-8'), safe='')
+    yield token
+    yield once
+    yield re.sub('%..', lambda found: found.group().lower(), once)
+    yield quote(once, safe='')
+    yield quote(quote(once, safe=''), safe='')
+    yield json.dumps(token)[1:-1]
+    yield token.replace(u'/', u'\\/')
+    yield token.replace(u'+', u' ')
+    yield token.replace(u'&', u'&amp;').replace(u"'", u'&#x27;').replace(u'"', u'&quot;')
+    yield u''.join(u'\\u{:04x}'.format(ord(character)) for character in token)
+
+
+ODD_TOKENS = [TOKEN, u'R:dTEoFi+N/RO3%41Kb==', u'pass%2Bword%zz', u'clé-é-token', u'tok&en=va"lu\'e']
+
+
+@pytest.mark.parametrize('token', ODD_TOKENS)
+def test_token__in_whatever_spelling(wire, client, caplog, token):
+    caplog.set_level(logging.DEBUG)
+    client._token = token
+    for spelling in set(spellings(token)):
+        echo = spelling.encode('utf-8').decode('latin-1')
+        echo = echo if str is not bytes else echo.encode('latin-1')
+        headers = {'X-Echo': echo, 'Set-Cookie': 'session=' + echo, 'Content-Type': 'text/plain; charset=utf-8'}
+        refused = Answer(b'the key ' + spelling.encode('utf-8') + b' is bad', 403, headers)
+        no_json = Answer(b'no', 200, {'Content-Type': str('text/') + echo})
+        redirect = Answer(b'', 302, {'Location': str('/login?key=') + quote(spelling.encode('utf-8'))})
+        for answer in (refused, no_json, redirect):
+            wire.answers['/api/v1/x'] = answer
+            with pytest.raises(AmigoCloudError) as caught:
+                client.post('x')
+            error = caught.value
+            seen = [str(error), repr(error), repr(error.args), pickle.dumps(error, 0).decode('latin-1')]
+            pickled = pickle.loads(pickle.dumps(error)).response
+            seen += [str(pickled.headers), str(pickled.content), repr(pickled.cookies)]
+            seen += [record.getMessage() for record in caplog.records]
+            caplog.clear()
+            for text in (six.ensure_text(text, errors='replace') for text in seen):
+                assert token[:6] not in text and token[-6:] not in text and spelling not in text
+
+
+def test_token__is_cut_nowhere(wire, client):
+    client._token = TOKEN
+    for length in range(1980, 2001, 3):
+        wire.answers['/api/v1/x'] = Answer(b'x' * length + b' ' + TOKEN.encode() + b' ' + b'x' * 5000, 403)
+        with pytest.raises(AmigoCloudError) as caught:
+            client.get('x')
+        assert 'SEC' not in str(caught.value)
+    for length in range(180, 200, 3):
+        server = Raw(b'x' * length + b' ' + TOKEN.encode() + b'\r\n\r\n')
+        other = AmigoCloud(base_url=server.url, use_websockets=False, retries=0)
+        other._token = TOKEN
+        with pytest.raises(AmigoCloudError) as caught:
+            other.get('x')
+        assert 'SEC' not in str(caught.value)
+
+
+def test_messages__are_short(wire, client):
+    class Long(wire.RequestHandlerClass):
+        def handle_request(self):
+            self.wfile.write(b'HTTP/1.1 418 ' + b'r' * 5000 + b'\r\nContent-Length: 0\r\n\r\n')
+
+        do_GET = handle_request
+    answers = [Answer(status=404), Answer(b'no', headers={'Content-Type': 'c' * 5000}),
+               Answer(status=302, headers={'Location': '/' + 'l' * 5000})]
+    for answer in answers:
+        wire.answers['/api/v1/x'] = answer
+        with pytest.raises(AmigoCloudError) as caught:
+            client.post('x?' + 'q' * 5000)
+        assert len(caught.value.message) < 600
+    wire.RequestHandlerClass = Long
+    client.close()
+    with pytest.raises(AmigoCloudError, match='418') as caught:
+        client.get('x')
+    assert len(caught.value.message) < 600
 
 
 def test_token__in_a_record_of_a_broken_header(caplog):
@@ -130,6 +219,14 @@ def test_no_json__is_a_decode_error(wire, client):
         assert (caught.value.doc, caught.value.pos) == ('<html>', 0)
 
 
+def test_error__names_the_request(make_gone):
+    """As the exceptions of requests do."""
+    with pytest.raises(requests.ConnectionError) as caught:
+        AmigoCloud(base_url=make_gone(), use_websockets=False, retries=0).get('x')
+    assert caught.value.request.method == 'GET'
+    assert pickle.loads(pickle.dumps(caught.value)).request is None
+
+
 class Double(object):
     """A response of somebody's own."""
 
@@ -140,6 +237,29 @@ def test_error__of_any_response():
     error = AmigoCloudError('m', Double())
     assert error.status_code == 418 and error.text == 'short and stout' and 'stout' in str(error)
     assert pickle.loads(pickle.dumps(error)).text == 'short and stout'
+
+
+@pytest.mark.parametrize('message', [ValueError('short'), None, 5, {'detail': 'short'}])
+@pytest.mark.parametrize('response', [None, object(), 'short'])
+def test_error__of_anything(message, response):
+    error = AmigoCloudError(message, response)
+    assert str(message) in str(error) and error.text is error.status_code is None
+
+
+def test_error__of_the_caller(wire, monkeypatch):
+    class Refused(AmigoCloudError):
+        def __init__(self, response):
+            self.response = response
+
+    def check(self, response):
+        if response.status_code >= 400:
+            raise Refused(response)
+    monkeypatch.setattr(AmigoCloud, 'check_for_errors', check)
+    wire.answers['/api/v1/x'] = Answer(b'gone', 404)
+    with AmigoCloud(base_url=wire.url, use_websockets=False) as client:
+        with pytest.raises(Refused) as caught:
+            client.get('x')
+        assert caught.value.response.text == 'gone'
 
 
 def test_error__of_a_response_without_url(client):
@@ -153,6 +273,26 @@ def test_error__of_a_response_without_url(client):
 
 # Around requests
 
+class Answered(object):
+    """A response of somebody's own, with what 1.2.5 read of one."""
+
+    status_code = 200
+    text = u'{"got": "it"}'
+    content = b'{"got": "it"}'
+
+    def json(self):
+        return json.loads(self.text)
+
+
+def test_session__gives_responses_of_its_own(wire, monkeypatch):
+    monkeypatch.setattr('requests.Session.request', lambda self, method, url, **kwargs: Answered())
+    client = AmigoCloud(base_url=wire.url, use_websockets=False)
+    assert client.get('x') == client.post('x') == {'got': 'it'} and list(client.get_cursor('x')) == [{'got': 'it'}]
+    monkeypatch.setattr(Answered, 'status_code', 404)
+    with pytest.raises(AmigoCloudError, match='404'):
+        client.get('x')
+
+
 def test_user_agent(wire, client):
     client.get('x')
     assert wire.requests[0].headers['user-agent'].startswith('python-amigocloud/1.3.0 python-requests/')
@@ -162,17 +302,17 @@ def test_session_of_a_subclass(wire):
     class Session(requests.Session):
         def request(self, method, url, **kwargs):
             return super(Session, self).request(method, url, **dict(kwargs, headers={'X-Login': 'yes'}))
-    client = AmigoCloud(base_url=wire.url, use_websockets=False, session=Session())
-    client.get('x')
-    client.post('x', {'a': 1})
-    list(client.get_cursor('x'))
+    with AmigoCloud(base_url=wire.url, use_websockets=False, session=Session()) as client:
+        client.get('x')
+        client.post('x', {'a': 1})
+        list(client.get_cursor('x'))
     assert [request.headers['x-login'] for request in wire.requests] == ['yes'] * 3
 
 
 def test_session__retries(wire):
     wire.answers['/api/v1/x'] = [Answer(status=503), {'got': 'it'}]
-    client = AmigoCloud(base_url=wire.url, use_websockets=False, session=requests.Session())
-    assert client.get('x') == {'got': 'it'}
+    with AmigoCloud(base_url=wire.url, use_websockets=False, session=requests.Session()) as client:
+        assert client.get('x') == {'got': 'it'}
 
 
 def test_session__adapters_of_the_caller_decide(wire):
@@ -181,9 +321,19 @@ def test_session__adapters_of_the_caller_decide(wire):
     session = requests.Session()
     session.mount('http://', Adapter())
     wire.answers['/api/v1/x'] = Answer(status=503)
-    with pytest.raises(AmigoCloudError):
-        AmigoCloud(base_url=wire.url, use_websockets=False, session=session).get('x')
+    with AmigoCloud(base_url=wire.url, use_websockets=False, session=session) as client:
+        with pytest.raises(AmigoCloudError):
+            client.get('x')
     assert len(wire.requests) == 1
+
+
+def test_session__adapters_with_retries_decide(wire):
+    session = requests.Session()
+    session.mount('http://', requests.adapters.HTTPAdapter(max_retries=1))
+    wire.answers['/api/v1/x'] = lambda request: None
+    with pytest.raises(requests.ConnectionError):
+        AmigoCloud(base_url=wire.url, use_websockets=False, session=session).get('x')
+    assert len(wire.requests) == 2
 
 
 def test_auth__sees_the_token(wire, client):

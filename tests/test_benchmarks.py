@@ -22,12 +22,12 @@ def test_table():
 from benchmarks.report import Row, table
 print(table([Row('small GET', 0.0005, 'requests', 0.001, 0.85), Row('memory', 5e6, 'a page', 1e6, 3, 'B')]))
 ''') == r'''
-=========  ==========  ========  ======  =====  ========
-\          amigocloud  beside            ratio  at most
-=========  ==========  ========  ======  =====  ========
-small GET  500 us      requests  1 ms    0.50   0.85
-memory     5.0 MB      a page    1.0 MB  5.00   3 missed
-=========  ==========  ========  ======  =====  ========
+=========  ==========  =============  ======  =====  ========
+task       amigocloud  compared with  takes   ratio  target
+=========  ==========  =============  ======  =====  ========
+small GET  500 us      requests       1 ms    0.50   0.85
+memory     5.0 MB      a page         1.0 MB  5.00   3 missed
+=========  ==========  =============  ======  =====  ========
 
 '''.lstrip()
 

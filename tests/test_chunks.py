@@ -1,4 +1,4 @@
-"""Chunked uploads against django-chunked-upload's rules, with faults on the wire."""
+"""Chunked uploads to a server with the rules of django-chunked-upload, with faults on the wire."""
 import hashlib
 import io
 import pickle
@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_uploads import read_multipart
 
-from amigocloud import AmigoCloud, AmigoCloudError, chunks
+from amigocloud import AmigoCloud, AmigoCloudError
+from amigocloud.files import chunks
 
 CONTENT = bytes(bytearray(range(256))) * 4
 CHUNKED, COMPLETE = '/api/v1/chunked', '/api/v1/chunked/complete'
@@ -21,12 +22,16 @@ COMPLETED = {'detail': 'Upload has already been marked as "complete"'}
 
 
 class Server(object):
-    """django-chunked-upload: the checks in its order. ``faults`` maps the number of a request to what goes wrong."""
+    """The checks of django-chunked-upload in its order.
+
+    ``faults`` maps the number of a request to a function that takes the place of its answer.
+    """
 
     def __init__(self, wire):
         self.uploads, self.imports, self.faults, self.seen = {}, [], {}, 0
         self.expired = set()
-        wire.answers.update({CHUNKED: self.faulty(self.chunk), COMPLETE: self.faulty(self.complete)})
+        wire.answers[CHUNKED] = self.faulty(self.chunk)
+        wire.answers[COMPLETE] = self.faulty(self.complete)
 
     def faulty(self, answer):
         def answer_or_fail(request):
@@ -53,7 +58,8 @@ class Server(object):
         stored = self.uploads[upload_id]
         if upload_id in self.imports:
             return Answer(COMPLETED, 400)
-        start, end, total = re.match(r'bytes (\d+)-(-?\d+)/(\d+)\Z', request.headers['content-range']).groups()
+        content_range = request.headers['content-range']
+        start, end = re.match(r'bytes (\d+)-(-?\d+)/\d+\Z', content_range).groups()
         if int(start) != len(stored):
             return Answer(dict(OFFSETS, offset=len(stored)), 400)
         if int(end) - int(start) + 1 != len(content):
@@ -68,7 +74,7 @@ class Server(object):
             return missing
         if hashlib.md5(self.uploads[completion['upload_id']]).hexdigest() != completion['md5']:
             return Answer({'detail': 'md5 checksum does not match'}, 400)
-        # As the real one does, it does not mind whether this happened before.
+        # Like the real service, it accepts a second completion and imports the file again.
         self.imports.append(completion['upload_id'])
         return {'job': 'J'}
 
@@ -88,8 +94,9 @@ def after(status=None, body=b''):
 
 
 BEFORE = [before(), before(500), before(502), before(503), before(504), before(429), before(408),
-          before(503, headers={'Retry-After': '0'}), before(200, b'<html>portal</html>')]
-AFTER = [after(), after(500), after(502), after(503), after(504), after(200, b'<html>')]
+          before(503, headers={'Retry-After': '0'}), before(200, b'<html>portal</html>'),
+          before(200), before(204)]
+AFTER = [after(), after(500), after(502), after(503), after(504), after(200, b'<html>'), after(204)]
 
 
 @pytest.fixture
@@ -127,7 +134,7 @@ def test_completion__carried_out_but_unanswered(client, server, fault):
     assert server.imported() == [CONTENT]
 
 
-def test_completion__nobody_can_tell(client, server):
+def test_completion__unknown_outcome(client, server):
     server.faults[4] = after()
     server.faults.update({number: before() for number in range(5, 5 + chunks.PROBES)})
     with pytest.raises(AmigoCloudError, match='not known'):
@@ -158,19 +165,6 @@ def test_completion__refused(client, server, status):
     assert caught.value.status_code == status and server.seen == 4
 
 
-def test_timeout(client, server):
-    gone = threading.Event()
-
-    def stall(answer, request):
-        answer(request)
-        gone.wait(10)
-    server.faults[2] = stall
-    client._transport._timeout = 0.3
-    assert upload(client) == {'job': 'J'}
-    gone.set()
-    assert server.imported() == [CONTENT]
-
-
 @pytest.mark.parametrize('status', [400, 401, 403, 404, 405, 415, 301])
 def test_chunk__refused(client, server, status):
     server.faults[1] = before(status)
@@ -192,7 +186,7 @@ def test_forgotten__starts_again_once(client, server, forget):
     assert server.imported() == [CONTENT]
 
 
-def test_forgotten__again_and_again(client, server):
+def test_forgotten__twice(client, server):
     server.faults.update({number: before(410) for number in (2, 4)})
     with pytest.raises(AmigoCloudError) as caught:
         upload(client)
@@ -225,7 +219,7 @@ def test_server_loses_every_chunk(client, server):
 
 
 @pytest.mark.parametrize('offset', [-1, 5000, True, '400', None, 1.5])
-def test_offset_out_of_the_blue(client, server, offset):
+def test_offset__unusable(client, server, offset):
     server.faults[2] = lambda answer, request: Answer(dict(OFFSETS, offset=offset), 400)
     with pytest.raises(AmigoCloudError) as caught:
         upload(client)
@@ -248,6 +242,22 @@ def test_proxy_limit__halves_the_chunk(wire, client, server):
     assert server.imported() == [content]
 
 
+def test_upload_id__in_the_first_answer_only(client, server):
+    def shorten(answer, request):
+        return {'offset': answer(request)['offset']}
+    server.faults.update({2: shorten, 3: shorten})
+    assert upload(client) == {'job': 'J'}
+    assert server.imported() == [CONTENT]
+
+
+@pytest.mark.parametrize('answer', [b'{}', b'[]', b'null', b'{"upload_id": null}'])
+def test_upload_id__never(client, server, answer):
+    server.faults[1] = before(200, answer)
+    with pytest.raises(AmigoCloudError, match='upload_id'):
+        upload(client)
+    assert not server.imports
+
+
 def test_another_upload_id(client, server):
     server.faults[2] = lambda answer, request: {'upload_id': 'V', 'offset': 800}
     with pytest.raises(AmigoCloudError, match='upload_id'):
@@ -268,7 +278,7 @@ def test_damaged__the_md5_tells(client, server):
     assert server.imported() == [CONTENT]
 
 
-def test_fails_for_good__and_is_resumed(client, server):
+def test_fails_finally__and_is_resumed(client, server):
     server.faults.update({number: before(500) for number in range(3, 3 + chunks.FAILURES)})
     with pytest.raises(AmigoCloudError) as caught:
         upload(client)
@@ -279,6 +289,47 @@ def test_fails_for_good__and_is_resumed(client, server):
     assert upload(client, resume=error) == {'job': 'J'}
     assert server.seen == before_resuming + 2
     assert server.imported() == [CONTENT]
+
+
+@pytest.fixture
+def silent(server, monkeypatch):
+    """Keep the second request without an answer; a chunk waits only a moment for it."""
+    monkeypatch.setattr(chunks, 'ANSWER_SECONDS', 0.2)
+    released = threading.Event()
+    server.faults[2] = lambda answer, request: released.wait(30) and None
+    yield
+    released.set()
+
+
+@pytest.mark.usefixtures('silent')
+def test_silence__is_ended_and_logged(client, server, caplog):
+    assert upload(client) == {'job': 'J'}
+    assert server.imported() == [CONTENT]
+    (record,) = [record for record in caplog.records if record.name == 'amigocloud.files.chunks']
+    assert record.levelname == 'WARNING'
+    assert record.getMessage().startswith(
+        'Chunk at byte 400 of 1024 failed, retrying at byte 400: POST http://')
+
+
+@pytest.mark.usefixtures('silent')
+def test_silence__ends_the_upload_in_time(client, server, monkeypatch):
+    monkeypatch.setattr(chunks.retrying, 'RETRY_SECONDS', 0)
+    with pytest.raises(requests.Timeout) as caught:
+        upload(client)
+    assert server.seen == 2
+    assert (caught.value.upload_id, caught.value.offset) == ('U1', 400)
+
+
+@pytest.mark.parametrize('timeout, shortened', [
+    (5, (5, 5)), (None, (None, 60)), ((10, 300), (10, 60)), ((None, 7), (None, 7))])
+def test_silence__time_out_of_the_client(wire, server, timeout, shortened):
+    client = AmigoCloud('secret', base_url=wire.url, use_websockets=False, timeout=timeout)
+    seen = []
+    hooks = client._transport.session.hooks['response']
+    hooks.append(lambda response, **kwargs: seen.append(kwargs['timeout']))
+    assert upload(client) == {'job': 'J'}
+    assert seen == [shortened] * 3 + [timeout]
+    client.close()
 
 
 def test_resume__of_a_lost_connection(wire, client, server):
@@ -307,7 +358,7 @@ def test_resume__bad_input(wire, client, resume):
 
 
 class Refuses(Exception):
-    """Takes no attributes but those of Python."""
+    """An exception that refuses attributes, except those that Python sets."""
 
     def __setattr__(self, name, value):
         if not name.startswith('__'):
@@ -316,7 +367,7 @@ class Refuses(Exception):
 
 
 class Unreadable(io.BytesIO):
-    """A file whose read fails at an offset, as on a disk that breaks."""
+    """A file whose read fails at an offset, as on a broken disk."""
 
     def __init__(self, content, offset):
         io.BytesIO.__init__(self, content)
@@ -329,7 +380,8 @@ class Unreadable(io.BytesIO):
 
 
 @pytest.mark.parametrize('offset', [400, 800, 1024])
-@pytest.mark.parametrize('failure', [KeyboardInterrupt, SystemExit, ValueError, IOError, AmigoCloudError])
+@pytest.mark.parametrize('failure', [
+    KeyboardInterrupt, SystemExit, ValueError, IOError, AmigoCloudError])
 def test_callback_raises__resumed(client, server, failure, offset):
     def progress(done, total):
         if done == offset:
@@ -341,7 +393,7 @@ def test_callback_raises__resumed(client, server, failure, offset):
     assert server.imported() == [CONTENT] and list(server.uploads) == ['U1']
 
 
-def test_callback_raises__what_looks_like_a_lost_upload(wire, client, server):
+def test_callback_raises__error_like_that_of_a_lost_upload(wire, client, server):
     wire.answers['/api/v1/other'] = Answer({'detail': 'md5'}, 404)
 
     def progress(done, total):
@@ -365,12 +417,13 @@ def test_callback_raises__an_exception_without_attributes(client, server):
 def test_read_error__resumed(client, server, offset, upload_id):
     with pytest.raises(IOError) as caught:
         client.upload_file(None, '/chunked', Unreadable(CONTENT, offset), 400)
-    assert (caught.value.upload_id, caught.value.offset, caught.value.errno) == (upload_id, offset, 5)
+    assert (caught.value.upload_id, caught.value.offset) == (upload_id, offset)
+    assert caught.value.errno == 5
     assert upload(client, resume=caught.value) == {'job': 'J'}
     assert server.imported() == [CONTENT] and len(server.uploads) == 1
 
 
-def test_resume__goes_in_chunks_whatever_the_size(client, server):
+def test_resume__small_file_in_chunks(client, server):
     server.faults[3] = before(403)
     with pytest.raises(AmigoCloudError) as caught:
         upload(client)
@@ -378,7 +431,8 @@ def test_resume__goes_in_chunks_whatever_the_size(client, server):
     assert answer == {'job': 'J'} and server.imported() == [CONTENT]
 
 
-@pytest.mark.parametrize('upload_id, offset', [(True, 5), ([], 5), ('U1', None), ('U1', -1), ('U1', '5'), ('U1', 2000)])
+@pytest.mark.parametrize('upload_id, offset', [
+    (True, 5), ([], 5), ('U1', None), ('U1', -1), ('U1', '5'), ('U1', 2000)])
 def test_resume__bad_state(wire, client, upload_id, offset):
     error = KeyboardInterrupt()
     error.upload_id, error.offset = upload_id, offset
@@ -388,7 +442,7 @@ def test_resume__bad_state(wire, client, upload_id, offset):
 
 
 @pytest.mark.parametrize('knows', [True, False])
-def test_md5__where_it_is_off(client, server, monkeypatch, knows):
+def test_md5__disabled_by_the_system(client, server, monkeypatch, knows):
     real = hashlib.md5
 
     def new_python(data=b'', usedforsecurity=True):
@@ -402,9 +456,13 @@ def test_md5__where_it_is_off(client, server, monkeypatch, knows):
 
 
 def test_md5__starts_no_threads(client, server, monkeypatch):
-    started, start = [], threading.Thread.start
-    monkeypatch.setattr(threading.Thread, 'start',
-                        lambda thread: (started.append(threading.current_thread()), start(thread))[1])
+    started = []
+    start = threading.Thread.start
+
+    def record(thread):
+        started.append(threading.current_thread())
+        start(thread)
+    monkeypatch.setattr(threading.Thread, 'start', record)
     upload(client)
     assert threading.current_thread() not in started
 
@@ -418,7 +476,8 @@ def shared_client():
     wire.close()
 
 
-@settings(deadline=None, max_examples=60)
+@pytest.mark.slow
+@settings(max_examples=60)
 @given(faults=st.dictionaries(st.integers(1, 12), st.sampled_from(BEFORE + AFTER), max_size=6),
        chunk_size=st.integers(100, 600))
 def test_any_faults(shared_client, faults, chunk_size):

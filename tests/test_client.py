@@ -259,14 +259,14 @@ def test_answer__deep_json(wire, client):
 
 @pytest.mark.parametrize('method', METHODS)
 def test_failure__no_connection(make_gone, method):
-    wire = make_gone()
-    client = make_client(wire)
+    gone = make_gone()
+    client = AmigoCloud(base_url=gone, use_websockets=False)
     with pytest.raises(requests.ConnectionError) as caught:
         getattr(client, method)('x')
     error = caught.value
     assert isinstance(error, AmigoCloudError)
     assert (error.response, error.text, error.status_code) == (None, None, None)
-    assert method.upper() in str(error) and wire.url in str(error)
+    assert method.upper() in str(error) and gone in str(error)
 
 
 @pytest.mark.parametrize('method', METHODS)
@@ -350,10 +350,10 @@ def test_session__kept_alive_without_cookies(wire, client):
 def test_session__of_the_caller(wire):
     session = requests.Session()
     session.headers['X-Who'] = 'me'
-    client = make_client(wire, token='secret', session=session)
     wire.answers['/api/v1/x'] = Answer({}, headers={'Set-Cookie': 'sessionid=1; Path=/'})
-    client.post('x')
-    client.post('x')
+    with make_client(wire, token='secret', session=session) as client:
+        client.post('x')
+        client.post('x')
     assert [request.headers['x-who'] for request in wire.requests] == ['me'] * 3
     assert 'cookie' not in wire.requests[-1].headers
 
@@ -435,8 +435,8 @@ def test_token__in_no_text(wire, make_gone, client, caplog):
     wire.answers['/api/v1/loop'] = lambda request: Answer(b'', 302, {'Location': request.target})
     gone = make_gone()
     lost = AmigoCloud('secret', base_url=wire.url, use_websockets=False)
-    lost.base_url, lost.api_url = gone.url, gone.url + '/api/v1'
-    calls = [lambda: AmigoCloud('secret', base_url=gone.url, use_websockets=False)]
+    lost.base_url, lost.api_url = gone, gone + '/api/v1'
+    calls = [lambda: AmigoCloud('secret', base_url=gone, use_websockets=False)]
     calls += [lambda url=url: client.get(wire.url + '/api/v1/' + url) for url in ('bad', 'html', 'loop')]
     calls += [lambda: client.get_cursor(wire.url + '/api/v1/bad?token=secret').has_next,
               lambda: lost.post('x', timeout=1), lambda: client.get('http://[?token=secret')]
@@ -477,7 +477,8 @@ def test_pickle(wire, use_websockets):
 def test_pickle__caller_session(wire):
     session = requests.Session()
     session.headers['X-Who'] = 'me'
-    pickle.loads(pickle.dumps(make_client(wire, session=session), 2)).get('x')
+    with pickle.loads(pickle.dumps(make_client(wire, session=session), 2)) as copy:
+        copy.get('x')
     assert wire.requests[0].headers['x-who'] == 'me'
 
 

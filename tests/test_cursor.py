@@ -211,7 +211,7 @@ def test_cursor__null_is_an_empty_page(wire, client, rows):
 @pytest.mark.parametrize('page', [{'results': 5, 'next': None}, {'data': {'a': 1}, 'next': None}])
 def test_cursor__rows_that_are_no_list(wire, client, page):
     wire.answers['/api/v1/x'] = page
-    with pytest.raises(AmigoCloudError, match='not a list'):
+    with pytest.raises(AmigoCloudError, match='must be a list'):
         list(client.get_cursor('x'))
 
 
@@ -234,7 +234,7 @@ def test_cursor__bad_url(wire, client, url):
 @pytest.mark.parametrize('prefetch', [0, 2])
 def test_cursor__error_shows_no_internal_exception(wire, client, answer, prefetch):
     wire.answers['/api/v1/projects/1/sql'] = answer
-    cursor = client.sql('x', 1, prefetch=prefetch)
+    cursor = client.project(1).sql('x', prefetch=prefetch)
     for use in (next, list, Cursor.next, lambda cursor: cursor.has_next, lambda cursor: cursor.get('count')):
         with pytest.raises(AmigoCloudError) as caught:
             use(cursor)
@@ -259,7 +259,7 @@ def test_cursor__several_threads(wire, client, prefetch):
         wire.answers[failing] = [Answer(status=400), Answer(b'<html>'), wire.answers[failing]]
 
     wire.answers['/api/v1/projects/1/sql'] = wire.answers['/api/v1/p0']
-    cursor, taken, failures = client.sql('x', 1, prefetch=prefetch), [], []
+    cursor, taken, failures = client.project(1).sql('x', prefetch=prefetch), [], []
 
     def use():
         while True:
@@ -368,8 +368,8 @@ print(rows + list(cursor) == [1, 1, 2, 2])
 
 def every_cursor(client):
     return [client.get_cursor('p0', {'limit': 2}, headers={'X-Who': 'me'}),
-            client.sql('x', 1), client.sql('x', 1, prefetch=2),
-            client.read_dataset(1, 2), client.read_dataset(1, 2, prefetch=2)]
+            client.project(1).sql('x'), client.project(1).sql('x', prefetch=2),
+            client.project(1).dataset(2).read(), client.project(1).dataset(2).read(prefetch=2)]
 
 
 def serve_every_cursor(wire):
@@ -428,8 +428,8 @@ def test_cursor__copy_in_another_process(wire):
     with AmigoCloud('secret', base_url=wire.url, use_websockets=False) as client:
         cursor = client.get_cursor('p0')
         assert next(cursor) == 1
-        program = 'import pickle; print(list(pickle.loads({!r})) == [2, 3, 4])'.format(pickle.dumps(cursor, 2))
-        assert run(program).split() == ['True']
+        program = 'import pickle\nclient, cursor = pickle.loads({!r})\nprint(list(cursor) == [2, 3, 4])\nclient.close()'
+        assert run(program.format(pickle.dumps((client, cursor), 2))).split() == ['True']
 
 
 @pytest.mark.parametrize('link', [5, {'a': 1}, ['x'], True])

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import requests
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amigocloud import decoding
@@ -36,11 +36,14 @@ def assert_same(body, encoding='utf-8'):
     assert outcome(decoding.decode, body, encoding) == outcome(requests.Response.json, body, encoding)
 
 
+@pytest.mark.slow
 @given(VALUES, st.booleans(), st.sampled_from([None, 1, '\t']))
 def test_values(value, is_ascii, indent):
     assert_same(json.dumps(value, ensure_ascii=is_ascii, indent=indent).encode('utf-8', 'surrogatepass'))
 
 
+@pytest.mark.slow
+@settings(max_examples=40)
 @given(st.lists(NUMBERS, min_size=1), st.sampled_from(['{}', '[{}]', '{{"a":{}}}', '[0,\n{}\t]', '"{}"', '{} ']))
 def test_numbers(numbers, around):
     assert_same(around.format(','.join(numbers)).encode())

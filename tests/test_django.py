@@ -110,7 +110,7 @@ def test_pages__token_of_the_caller(proxy, client):
     assert all(request.query.count('token=') == 1 for request in proxy.requests)
 
 
-@pytest.mark.parametrize('status', [400, 500, 429])
+@pytest.mark.parametrize('status', [400, 500, 409])
 def test_pages__error(proxy, client, status):
     cursor = client.get_cursor('rows', {'limit': 10, 'fail': 40, 'status': status, 'try': status})
     rows = [next(cursor)['id'] for _ in range(40)]

@@ -9,33 +9,38 @@ import threading
 
 import pytest
 import requests
+import servers.raw
 import six
 from conftest import Answer
 
-from amigocloud import AmigoCloud, AmigoCloudError, downloads
+from amigocloud import AmigoCloud, AmigoCloudError
+from amigocloud.files import downloads
 
 PATH = '/api/v1/files/7'
 CONTENT = bytes(bytearray(number % 251 for number in range(300000)))
 
 
 class Served(object):
-    """A file that the server gives, with what is wrong with its answers.
+    """A file of the server, and the faults of its answers.
 
     Args:
-        cuts (list): for each answer after how many bytes the connection breaks, or None; whole ones follow.
-        ranges (bool): whether parts of it can be asked for.
+        cuts (list): for each answer, the number of bytes before the connection breaks, or None.
+            Later answers are complete.
+        ranges (bool): whether the server sends parts of the file.
     """
 
     def __init__(self, content=CONTENT, cuts=(), ranges=True, **headers):
         self.content, self.cuts, self.ranges = content, list(cuts), ranges
-        self.headers = {name.replace('_', '-'): value for name, value in dict({'ETag': '"1"'}, **headers).items()}
+        headers = dict({'ETag': '"1"'}, **headers)
+        self.headers = {name.replace('_', '-'): value for name, value in headers.items()}
 
     def __call__(self, request):
         start, status, headers = 0, 200, dict(self.headers)
         wanted = re.match(r'bytes=(\d+)-\Z', request.headers.get('range', ''))
         if wanted and self.ranges and request.headers['if-range'] in headers.values():
             start, status = int(wanted.group(1)), 206
-            headers['Content-Range'] = 'bytes {}-{}/{}'.format(start, len(self.content) - 1, len(self.content))
+            headers['Content-Range'] = 'bytes {}-{}/{}'.format(
+                start, len(self.content) - 1, len(self.content))
         body = self.content[start:]
         headers['Content-Length'] = str(len(body))
         cut = self.cuts.pop(0) if self.cuts else None
@@ -50,7 +55,7 @@ def ranges(wire):
 
 @pytest.fixture
 def folder(tmpdir):
-    """A folder that has to hold nothing but what was downloaded whole, in which the test runs."""
+    """The current folder of the test, which must hold complete downloads only."""
     with tmpdir.mkdir('here').as_cwd():
         yield tmpdir.join('here')
 
@@ -73,7 +78,8 @@ def test_download__name_of_the_url(wire, client, folder):
     assert client.download('files/trees.csv') == 'trees.csv'
 
 
-@pytest.mark.parametrize('kind', [str, six.text_type, lambda path: path.encode('utf-8'), lambda path: path])
+@pytest.mark.parametrize('kind', [
+    str, six.text_type, lambda path: path.encode('utf-8'), lambda path: path])
 def test_download__into_a_folder(wire, client, folder, kind):
     wire.answers[PATH] = Served(Content_Disposition="attachment; filename*=UTF-8''B%C3%A4ume.csv")
     path = client.download('/files/7', folder if kind is None else kind(six.text_type(folder)))
@@ -85,7 +91,7 @@ def test_download__into_a_folder(wire, client, folder, kind):
 
 def test_download__to_a_path(wire, client, folder):
     wire.answers[PATH] = Served(Content_Disposition='attachment; filename=trees.csv')
-    folder.join('mine.csv').write('what was there before')
+    folder.join('mine.csv').write('old')
     assert client.download('/files/7', folder.join('mine.csv')) == str(folder.join('mine.csv'))
     assert held(folder) == {'mine.csv': CONTENT}
 
@@ -98,7 +104,7 @@ def test_download__to_an_open_file(wire, client, folder):
     assert output.getvalue() == b'01new56789' and output.tell() == 5
 
 
-@pytest.mark.skipif(os.name != 'posix', reason='there are no permissions of this kind')
+@pytest.mark.skipif(os.name != 'posix', reason='the system has other permissions')
 def test_download__permissions_are_those_of_any_file(wire, client, folder):
     wire.answers[PATH] = Served()
     umask = os.umask(0o027)
@@ -116,16 +122,16 @@ def test_download__empty(wire, client, folder):
     assert held(folder) == {'a': b''} and told == [(0, 0)]
 
 
-def test_download__goes_on(wire, client, folder):
+def test_download__resumed(wire, client, folder):
     wire.answers[PATH] = Served(cuts=[100000, 70000])
     client.download('/files/7', 'a')
     assert held(folder) == {'a': CONTENT}
-    starts = [int(re.match(r'bytes=(\d+)-', asked).group(1)) for asked in ranges(wire)[1:]]
+    starts = [int(re.match(r'bytes=(\d+)-', header).group(1)) for header in ranges(wire)[1:]]
     assert 0 < starts[0] <= 100000 and starts[0] < starts[1] <= starts[0] + 70000
     assert [request.headers.get('if-range') for request in wire.requests] == [None, '"1"', '"1"']
 
 
-def test_download__goes_on_with_an_open_file(wire, client):
+def test_download__resumed_in_an_open_file(wire, client):
     wire.answers[PATH] = Served(cuts=[100000])
     output = io.BytesIO()
     output.write(b'head')
@@ -133,7 +139,7 @@ def test_download__goes_on_with_an_open_file(wire, client):
     assert output.getvalue() == b'head' + CONTENT and len(wire.requests) == 2
 
 
-def test_download__goes_on_after_the_server_was_away(wire, client, folder):
+def test_download__resumed_after_the_server_was_away(wire, client, folder):
     wire.answers[PATH] = served = Served(cuts=[100000])
     answers = [served] + [lambda request: None] * 5 + [served]
     wire.answers[PATH] = lambda request: answers.pop(0)(request)
@@ -162,11 +168,11 @@ def test_download__changed_meanwhile_in_an_open_file(wire, client):
 
 
 @pytest.mark.parametrize('served', [
-    Served(cuts=[100000], ranges=False), Served(cuts=[100000], ETag='W/"1"'), Served(cuts=[100000], ETag=''),
-    Served(cuts=[100000], Accept_Ranges='none'), Served(cuts=[0]),
-    # What is not older than the answer may have been changed again within that second.
+    Served(cuts=[100000], ranges=False), Served(cuts=[100000], ETag='W/"1"'),
+    Served(cuts=[100000], ETag=''), Served(cuts=[100000], Accept_Ranges='none'), Served(cuts=[0]),
+    # A file as new as the answer may have changed again within that second.
     Served(cuts=[100000], ETag='', Last_Modified='Fri, 01 Jan 2100 00:00:00 GMT')])
-def test_download__begins_anew(wire, client, folder, served):
+def test_download__starts_again(wire, client, folder, served):
     wire.answers[PATH] = served
     client.download('/files/7', 'a')
     assert held(folder) == {'a': CONTENT} and len(wire.requests) == 2
@@ -200,15 +206,16 @@ def test_download__part_refused(wire, client, folder):
     assert held(folder) == {'a': CONTENT} and ranges(wire)[2] is None
 
 
-def test_download__parts_shorter_than_asked_for(wire, client, folder):
+def test_download__parts_shorter_than_requested(wire, client, folder):
     served = Served()
 
     def part(request):
         answer = served(request)
         if answer.status == 206:
             start = int(re.search(r'\d+', request.headers['range']).group())
-            answer = Answer(answer.body[:90000], 206, {
-                'Content-Range': 'bytes {}-{}/300000'.format(start, min(start + 90000, 300000) - 1)})
+            end = min(start + 90000, 300000) - 1
+            headers = {'Content-Range': 'bytes {}-{}/300000'.format(start, end)}
+            answer = Answer(answer.body[:90000], 206, headers)
         return answer
     served.cuts = [65536]
     wire.answers[PATH] = part
@@ -217,10 +224,10 @@ def test_download__parts_shorter_than_asked_for(wire, client, folder):
 
 
 @pytest.mark.parametrize('allowed', [True, False])
-def test_download__given_up(wire, client, folder, allowed):
+def test_download__interrupted_for_good(wire, client, folder, allowed):
     wire.answers[PATH] = Served(cuts=[100000] + [0 if allowed else 100000] * 100, ranges=allowed)
     folder.join('a').write('old')
-    with pytest.raises(AmigoCloudError, match=r'broke off at \d+ of 300000 bytes') as raised:
+    with pytest.raises(AmigoCloudError, match=r'interrupted after \d+ of 300000 bytes') as raised:
         client.download('/files/7?token=mine', 'a')
     assert isinstance(raised.value, requests.exceptions.ChunkedEncodingError)
     assert 'mine' not in str(raised.value)
@@ -228,8 +235,9 @@ def test_download__given_up(wire, client, folder, allowed):
     assert held(folder) == {'a': b'old'}
 
 
-def test_download__as_many_interruptions_as_bring_something_new(wire, client, folder):
-    wire.answers[PATH] = Served(cuts=[70000 + 15000 * number for number in range(3 * downloads.FAILURES)], ranges=False)
+def test_download__many_interruptions_with_new_bytes(wire, client, folder):
+    cuts = [70000 + 15000 * number for number in range(3 * downloads.FAILURES)]
+    wire.answers[PATH] = Served(cuts=cuts, ranges=False)
     client.download('/files/7', 'a')
     assert held(folder) == {'a': CONTENT}
     assert len(wire.requests) > 2 * downloads.FAILURES
@@ -242,7 +250,7 @@ def zipped(content=CONTENT):
     return output.getvalue()
 
 
-def test_download__zipped_although_not_asked_for(wire, client, folder):
+def test_download__zipped_without_a_request_for_it(wire, client, folder):
     noise = os.urandom(200000)
     wire.answers[PATH] = Served(zipped(noise), cuts=[100000], Content_Encoding='gzip')
     told = []
@@ -258,7 +266,7 @@ def test_download__refused(wire, client, folder):
     assert raised.value.status_code == 404 and held(folder) == {}
 
 
-def test_download__refused_when_it_goes_on(wire, client, folder):
+def test_download__refused_when_it_is_resumed(wire, client, folder):
     served = Served(cuts=[100000])
     answers = [served, lambda request: Answer(status=403)]
     wire.answers[PATH] = lambda request: answers.pop(0)(request)
@@ -280,7 +288,7 @@ def test_download__foreign_link(wire, make_wire, client, folder):
     5, 'nowhere/a', 'nowhere' + os.sep, io.StringIO(), os.devnull, object()])
 def test_download__bad_destination(wire, client, folder, destination):
     for call in (lambda: client.download('/files/7', destination),
-                 lambda: client.export_dataset(1, 2, 'CSV', destination)):
+                 lambda: client.project(1).dataset(2).export('CSV', destination)):
         with pytest.raises(ValueError):
             call()
     assert not wire.requests and held(folder) == {}
@@ -291,7 +299,7 @@ def test_download__bad_file(wire, client, text, mode):
     with io.open(text(b'old'), 'wb' if mode == 'closed' else mode) as output:
         if mode == 'closed':
             output.close()
-        with pytest.raises(ValueError, match='destination is a folder, a path or a file'):
+        with pytest.raises(ValueError, match='destination must be a folder, a path or a file'):
             client.download('/files/7', output)
     assert not wire.requests
 
@@ -329,8 +337,9 @@ def test_download__progress(wire, client, folder):
     assert len(told) > 4 and {total for _, total in told} == {300000}
 
 
-@pytest.mark.parametrize('failure', [KeyError('mine'), requests.ConnectionError('mine'), KeyboardInterrupt()])
-def test_download__what_a_callable_raises(wire, client, folder, failure):
+@pytest.mark.parametrize('failure', [
+    KeyError('mine'), requests.ConnectionError('mine'), KeyboardInterrupt()])
+def test_download__callable_raises(wire, client, folder, failure):
     wire.answers[PATH] = Served()
 
     def fail(done, total):
@@ -353,7 +362,7 @@ def test_download__full_disk(wire, client):
 
 
 @pytest.mark.parametrize('size', [1, 100, 10000, 65535])
-def test_download__connections_that_bring_less_than_a_block(wire, client, folder, size):
+def test_download__connections_that_send_less_than_a_block(wire, client, folder, size):
     content = CONTENT[:size * 4]
     wire.answers[PATH] = Served(content, cuts=[size] * 100)
     client.download('/files/7', 'a')
@@ -361,9 +370,25 @@ def test_download__connections_that_bring_less_than_a_block(wire, client, folder
     assert int(re.match(r'bytes=(\d+)-', ranges(wire)[1]).group(1)) >= size // 2
 
 
+def test_download__chunks_of_connections_that_send_little(wire, client, folder):
+    def cut_chunk(request):
+        start = int(re.sub(r'\D', '', request.headers.get('range', '')) or 0)
+        rest = CONTENT[start:900]
+        headers = {'Transfer-Encoding': 'chunked', 'Content-Length': [], 'ETag': '"1"',
+                   'Connection': 'close', 'Content-Range': 'bytes {}-899/900'.format(start)}
+        # The first connections send a part of a chunk, the last one a whole chunk and the end.
+        end = b'\r\n0\r\n\r\n' if len(rest) <= 300 else b''
+        body = b'%x\r\n%s' % (len(rest), rest[:300]) + end
+        return Answer(body, 206 if start else 200, headers)
+    wire.answers[PATH] = cut_chunk
+    client.download('/files/7', 'a')
+    assert held(folder) == {'a': CONTENT[:900]}
+
+
 def test_download__a_body_in_chunks(wire, client, folder):
     def chunked(request):
-        body = b''.join(b'%x\r\n%s\r\n' % (len(piece), piece) for piece in (CONTENT[:9], CONTENT[9:], b''))
+        pieces = (CONTENT[:9], CONTENT[9:], b'')
+        body = b''.join(b'%x\r\n%s\r\n' % (len(piece), piece) for piece in pieces)
         return Answer(body, headers={'Transfer-Encoding': 'chunked', 'Content-Length': []})
     wire.answers[PATH] = chunked
     client.download('/files/7', 'a')
@@ -372,13 +397,36 @@ def test_download__a_body_in_chunks(wire, client, folder):
 
 def test_download__a_body_that_a_hook_has_read(wire, client, folder):
     wire.answers[PATH] = Served()
-    client._transport.session.hooks['response'].append(lambda response, **kwargs: response.content and None)
+    hooks = client._transport.session.hooks['response']
+    hooks.append(lambda response, **kwargs: response.content and None)
     client.download('/files/7', 'a')
     assert held(folder) == {'a': CONTENT}
 
 
+HEADER = b'HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nContent-Length: 3\r\n\r\n'
+
+
+@pytest.mark.parametrize('length', [17, 30, len(HEADER) - 9])
+def test_cut__inside_the_header(folder, length):
+    server = servers.raw.Raw(HEADER[:length])
+    with AmigoCloud(base_url=server.url, use_websockets=False, retries=0) as client:
+        with pytest.raises(AmigoCloudError, match='ended early|was interrupted') as caught:
+            client.download('x', 'x.csv')
+    assert isinstance(caught.value, requests.ConnectionError)
+    assert server.connections == 1 + downloads.FAILURES and not held(folder)
+
+
+@pytest.mark.parametrize('header', [
+    b'HTTP/1.0 200 OK', b'HTTP/1.1 200 OK\r\nContent-Length: 0', b'HTTP/1.1 204 No Content'])
+def test_empty__is_no_cut(folder, header):
+    server = servers.raw.Raw(header + b'\r\n\r\n')
+    with AmigoCloud(base_url=server.url, use_websockets=False) as client:
+        client.download('x', 'x.csv')
+    assert held(folder) == {'x.csv': b''}
+
+
 class Raw(io.RawIOBase):
-    """An unbuffered file that takes little at a time, and in the end nothing more."""
+    """An unbuffered file that accepts few bytes at a time, and none when it is full."""
 
     def __init__(self, room, nothing=0):
         self.received, self.room, self.nothing = b'', room, nothing
@@ -402,18 +450,19 @@ def test_download__file_that_takes_little_at_a_time(wire, client):
 @pytest.mark.parametrize('nothing', [0, None])
 def test_download__file_that_takes_nothing_more(wire, client, nothing):
     wire.answers[PATH] = Served()
-    with pytest.raises(IOError, match='Nothing more can be written'):
+    with pytest.raises(IOError, match='accepts no more bytes'):
         client.download('/files/7', Raw(5000, nothing))
 
 
-@pytest.mark.skipif(not os.path.exists('/dev/full'), reason='the system has no full disk to try with')
+@pytest.mark.skipif(not os.path.exists('/dev/full'), reason='the system has no /dev/full')
 def test_download__full_disk_without_a_buffer(wire, client):
     wire.answers[PATH] = Served()
-    with io.open('/dev/full', 'wb', buffering=0) as output, pytest.raises((IOError, OSError), match='No space'):
-        client.download('/files/7', output)
+    with io.open('/dev/full', 'wb', buffering=0) as output:
+        with pytest.raises((IOError, OSError), match='No space'):
+            client.download('/files/7', output)
 
 
-posix = pytest.mark.skipif(os.name != 'posix', reason='there are no such links, modes and locks')
+posix = pytest.mark.skipif(os.name != 'posix', reason='the system has other links, modes and locks')
 
 
 @posix
@@ -454,8 +503,27 @@ def test_download__impossible_name(wire, client, folder, name):
     assert not wire.requests
 
 
+@pytest.mark.parametrize('call', [
+    lambda client, value: client.download('/files/7', value + '/a'),
+    lambda client, value: client.download('/files/7', [value]),
+    lambda client, value: client.gallery(5).download([value]),
+    lambda client, value: client.upload_file('/s', '/c', [value]),
+    lambda client, value: client.upload_file('/s', '/c', io.BytesIO(), extra_data=[value]),
+    lambda client, value: client.upload_file('/s', '/c', io.BytesIO(), chunk_size=value),
+    lambda client, value: client.upload_file('/s', '/c', io.BytesIO(), resume=value),
+    lambda client, value: client.upload_file('/s', '/c', io.BytesIO(), progress=value),
+    lambda client, value: client.wait_for_job([value]),
+    lambda client, value: client.wait_for_job(1, timeout=value)])
+def test_messages__show_no_token_and_little_of_a_value(wire, client, folder, call):
+    with pytest.raises(ValueError) as raised:
+        call(client, 'x?token=mysecret&y=' + 'z' * 230)
+    assert 'token=***' in str(raised.value) and 'mysecret' not in str(raised.value)
+    assert 'z' * 100 in str(raised.value) and 'z' * 200 not in str(raised.value)
+    assert not wire.requests
+
+
 def interrupt(wire, client):
-    """Ends a download to ``a`` after some bytes."""
+    """End a download to ``a`` after some bytes."""
     def end(done, total):
         if done > 50000:
             raise KeyboardInterrupt
@@ -465,7 +533,7 @@ def interrupt(wire, client):
 
 
 @posix
-def test_download__goes_on_in_the_next_call(wire, client, folder):
+def test_download__resumed_in_the_next_call(wire, client, folder):
     wire.answers[PATH] = Served()
     interrupt(wire, client)
     (name, part), = held(folder).items()
@@ -475,12 +543,14 @@ def test_download__goes_on_in_the_next_call(wire, client, folder):
     told = []
     client.download('/files/7', 'a', progress=lambda done, total: told.append(done))
     assert held(folder) == {'a': CONTENT}
-    assert told[0] >= len(part) and told == sorted(told) and ranges(wire) == [None, 'bytes={}-'.format(told[0])]
+    assert told[0] >= len(part) and told == sorted(told)
+    assert ranges(wire) == [None, 'bytes={}-'.format(told[0])]
 
 
 @posix
 @pytest.mark.parametrize('content, headers', [
-    (b'new' * 100000, {'ETag': '"2"'}), (CONTENT, {'ETag': 'W/"1"'}), (CONTENT[:9], {'ETag': '"2"'})])
+    (b'new' * 100000, {'ETag': '"2"'}), (CONTENT, {'ETag': 'W/"1"'}),
+    (CONTENT[:9], {'ETag': '"2"'})])
 def test_download__changed_before_the_next_call(wire, client, folder, content, headers):
     served = wire.answers[PATH] = Served()
     interrupt(wire, client)
@@ -492,13 +562,18 @@ def test_download__changed_before_the_next_call(wire, client, folder, content, h
 KILLED = """
 import os, signal, sys
 from amigocloud import AmigoCloud
+
+def kill(done, total):
+    if done > 50000:
+        os.kill(os.getpid(), signal.SIGKILL)
+
 client = AmigoCloud('secret', base_url=sys.argv[1], use_websockets=False)
-client.download('/files/7', 'a', progress=lambda done, total: done > 50000 and os.kill(os.getpid(), signal.SIGKILL))
+client.download('/files/7', 'a', progress=kill)
 """
 
 
 @posix
-def test_download__goes_on_after_its_process_was_killed(wire, client, folder):
+def test_download__resumed_after_its_process_was_killed(wire, client, folder):
     wire.answers[PATH] = Served(CONTENT * 4)
     assert subprocess.call([sys.executable, '-c', KILLED, wire.url]) != 0
     assert len(held(folder)) == 1
@@ -508,7 +583,7 @@ def test_download__goes_on_after_its_process_was_killed(wire, client, folder):
 
 
 @posix
-def test_download__part_of_a_changed_file_goes(wire, client, folder):
+def test_download__part_of_a_changed_file_is_removed(wire, client, folder):
     served = wire.answers[PATH] = Served()
     interrupt(wire, client)
     served.headers = {'ETag': '"2"'}
@@ -517,7 +592,7 @@ def test_download__part_of_a_changed_file_goes(wire, client, folder):
 
 
 @posix
-def test_download__next_call_where_the_server_begins_anew(wire, client, folder):
+def test_download__starts_again_in_the_next_call(wire, client, folder):
     served = wire.answers[PATH] = Served()
     interrupt(wire, client)
     served.ranges = False
@@ -526,8 +601,9 @@ def test_download__next_call_where_the_server_begins_anew(wire, client, folder):
 
 
 @pytest.mark.parametrize('served', [
-    Served(ETag='W/"1"'), Served(ETag=''), Served(Accept_Ranges='none'), Served(zipped(), Content_Encoding='gzip')])
-def test_download__interrupted_and_nothing_to_go_on_with(wire, client, folder, served):
+    Served(ETag='W/"1"'), Served(ETag=''), Served(Accept_Ranges='none'),
+    Served(zipped(), Content_Encoding='gzip')])
+def test_download__interrupted_and_not_resumable(wire, client, folder, served):
     wire.answers[PATH] = served
     interrupt(wire, client)
     assert held(folder) == {}
@@ -535,7 +611,7 @@ def test_download__interrupted_and_nothing_to_go_on_with(wire, client, folder, s
 
 @posix
 def test_download__two_to_one_place(wire, client, folder):
-    """The second begins while the first is on its way, and ends before it."""
+    """The second download begins after the first and ends before it."""
     wire.answers[PATH] = Served()
     second = threading.Thread(target=client.download, args=('/files/7', 'a'))
 
@@ -554,14 +630,15 @@ EXPORT = '/api/v1/users/1/projects/2/datasets/3/export'
 def serve_export(wire, **job):
     wire.answers['/api/v1/projects/2/datasets/3'] = {'export': wire.url + EXPORT}
     wire.answers[EXPORT] = {'job': 17}
+    link = wire.url + PATH + '?token=secret'
     wire.answers['/api/v1/me/jobs/17'] = [
-        {'status': 'STARTED'}, dict({'status': 'SUCCESS', 'extra': {'link': wire.url + PATH + '?token=secret'}}, **job)]
+        {'status': 'STARTED'}, dict({'status': 'SUCCESS', 'extra': {'link': link}}, **job)]
     wire.answers[PATH] = Served(Content_Disposition='attachment; filename=trees.kml')
 
 
 def test_export_dataset(wire, client, folder):
     serve_export(wire)
-    assert client.export_dataset(2, 3, 'KML') == 'trees.kml'
+    assert client.project(2).dataset(3).export('KML') == 'trees.kml'
     assert held(folder) == {'trees.kml': CONTENT}
     export = wire.requests[1]
     assert (export.method, export.path, export.json) == ('POST', EXPORT, {'format': 'KML'})
@@ -571,40 +648,43 @@ def test_export_dataset(wire, client, folder):
 def test_export_dataset__fails(wire, client, folder):
     serve_export(wire, status='FAILURE', extra={'error': ['No rows']})
     with pytest.raises(AmigoCloudError, match='No rows'):
-        client.export_dataset(2, 3, 'KML')
+        client.project(2).dataset(3).export('KML')
 
 
 @pytest.mark.parametrize('extra', [None, {}, {'link': None}])
 def test_export_dataset__no_link(wire, client, folder, extra):
     serve_export(wire, extra=extra)
     with pytest.raises(AmigoCloudError, match="no 'link'"):
-        client.export_dataset(2, 3, 'KML')
+        client.project(2).dataset(3).export('KML')
+
+
+@pytest.mark.parametrize('answer', [{}, {'job': None}, [], b''])
+def test_export_dataset__no_job(wire, client, folder, answer):
+    serve_export(wire)
+    wire.answers[EXPORT] = Answer(answer)
+    with pytest.raises(AmigoCloudError, match='names no job') as raised:
+        client.project(2).dataset(3).export('KML')
+    # An AmigoCloudValueError would say that nothing was sent.
+    assert not isinstance(raised.value, ValueError)
 
 
 @pytest.mark.parametrize('format', [None, '', 5])
 def test_export_dataset__bad_format(wire, client, format):
     with pytest.raises(ValueError, match='format'):
-        client.export_dataset(2, 3, format)
+        client.project(2).dataset(3).export(format)
     assert not wire.requests
-
-
-@pytest.fixture(scope='module')
-def sandbox():
-    pytest.importorskip('amigocloud.sandbox.server', reason='the sandbox is not installed, or this is Python 2')
-    from amigocloud.sandbox import Sandbox
-    with Sandbox(job_seconds=0.1) as running:
-        yield running
 
 
 @pytest.mark.parametrize('with_project_token', [False, True])
 def test_export_dataset__sandbox(sandbox, folder, with_project_token):
-    token, project = (sandbox.project_token, sandbox.project_url) if with_project_token else (sandbox.token, None)
+    token = sandbox.project_token if with_project_token else sandbox.token
+    project = sandbox.project_url if with_project_token else None
     told = []
     with AmigoCloud(token, project, sandbox.url, use_websockets=False) as amigocloud:
-        path = amigocloud.export_dataset(sandbox.project_id, sandbox.vehicles_id, 'CSV', folder,
-                                         progress=lambda *args: told.append(args))
+        dataset = amigocloud.project(sandbox.project_id).dataset(sandbox.vehicles_id)
+        path = dataset.export('CSV', folder, progress=lambda *args: told.append(args))
         with pytest.raises(AmigoCloudError, match='not a valid choice'):
-            amigocloud.export_dataset(sandbox.project_id, sandbox.vehicles_id, 'PNG', folder)
+            dataset.export('PNG', folder)
     content = held(folder)
     assert path == str(folder.join('vehicles.csv')) and list(content) == ['vehicles.csv']
     assert b'Tram F' in content['vehicles.csv'] and told[-1] == (len(content['vehicles.csv']),) * 2

@@ -19,8 +19,8 @@ CALLS = {
     'delete': lambda client: client.delete('/x'),
     'raw': lambda client: client.get('/x', raw=True),
     'cursor': lambda client: list(client.get_cursor('/p1')),
-    'sql': lambda client: list(client.sql('SELECT 1', 1)),
-    'execute': lambda client: client.execute('DELETE FROM dataset_2', 1),
+    'sql': lambda client: list(client.project(1).sql('SELECT 1')),
+    'execute': lambda client: client.project(1).execute('DELETE FROM dataset_2'),
     'upload': lambda client: client.upload_file('/simple', '/chunked', io.BytesIO(b'abc')),
     'chunks': lambda client: client.upload_file(None, '/chunked', io.BytesIO(b'abcdef'), 3),
     'job': lambda client: client.wait_for_job('J'),
@@ -48,6 +48,7 @@ def serve(wire):
     wire.answers = {'/api/v1/' + path: Answer(answer) for path, answer in answers(wire.url).items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', sorted(CALLS))
 @pytest.mark.parametrize('scheme', ['http', 'https'])
 def test_vcrpy(wire, tmpdir, monkeypatch, name, scheme):

@@ -1,4 +1,4 @@
-"""Uploads through the test doubles and recorders that users of requests put around the client."""
+"""Uploads through test doubles and recorders of requests."""
 import io
 
 import pytest
@@ -7,13 +7,15 @@ import requests
 from amigocloud import AmigoCloud
 
 CONTENT = bytes(bytearray(range(256))) * 4
-SIMPLE, CHUNKED, COMPLETE = ['/api/v1/s/' + name for name in ('upload', 'chunked_upload', 'chunked_upload/complete')]
+SIMPLE, CHUNKED, COMPLETE = [
+    '/api/v1/s/' + name for name in ('upload', 'chunked_upload', 'chunked_upload/complete')]
 BASE_URL = 'https://app.amigocloud.test'
-NOT_ON_PYTHON_2 = 'its present releases need Python 3'
+NOT_ON_PYTHON_2 = 'its current releases need Python 3'
 
 
 def upload(client, force_chunked=False):
-    return client.upload_file('/s/upload', '/s/chunked_upload', io.BytesIO(CONTENT), 400, force_chunked, {'a': 'b'})
+    return client.upload_file('/s/upload', '/s/chunked_upload', io.BytesIO(CONTENT), 400,
+                              force_chunked, {'a': 'b'})
 
 
 def test_responses__multipart_matcher():
@@ -57,7 +59,9 @@ def test_requests_mock():
             {'job': 'simple'}, {'job': 'chunks'}]
         simple, first, second, third, complete = double.request_history[1:]
     assert CONTENT in simple.body.read()
-    assert CONTENT[:400] in first.body and CONTENT[400:800] in second.body and CONTENT[800:] in third.body
+    assert CONTENT[:400] in first.body
+    assert CONTENT[400:800] in second.body
+    assert CONTENT[800:] in third.body
     assert complete.json()['a'] == 'b'
 
 
@@ -73,10 +77,10 @@ def test_vcr__records_and_plays(wire, tmpdir, force_chunked):
             assert upload(client, force_chunked) == {'job': 'J'}
             assert cassette.all_played or mode == 'once'
             recorded = [read(request.body) for request in cassette.requests]
-    # The service was asked while recording, and not while playing.
+    # Only the recording sends requests to the service; the playback sends none.
     assert recorded[1:] == [request.body for request in wire.requests[1:]]
-    assert [request.path for request in wire.requests[1:]] == ([CHUNKED] * 3 + [COMPLETE] if force_chunked
-                                                               else [SIMPLE])
+    paths = [CHUNKED] * 3 + [COMPLETE] if force_chunked else [SIMPLE]
+    assert [request.path for request in wire.requests[1:]] == paths
 
 
 def read(body):

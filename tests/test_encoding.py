@@ -31,13 +31,19 @@ def test_values__of_paths(wire, client):
 def test_values__of_numpy(wire, client):
     numpy = pytest.importorskip('numpy', reason='the tests on Python 2 run without numpy')
     client.post('x', {'a': numpy.int64(5), 'b': numpy.float32(0.5), 'c': numpy.bool_(True), 'd': numpy.str_('e'),
-                      'f': numpy.datetime64('2025-01-31T13:45')})
-    assert wire.requests[0].json == {'a': 5, 'b': 0.5, 'c': True, 'd': 'e', 'f': '2025-01-31T13:45'}
+                      'f': numpy.datetime64('2025-01-31T13:45'), 'g': numpy.datetime64('NaT', 's'),
+                      'h': numpy.longdouble('0.5')})
+    assert wire.requests[0].json == {'a': 5, 'b': 0.5, 'c': True, 'd': 'e', 'f': '2025-01-31T13:45', 'g': None,
+                                     'h': 0.5}
+    with pytest.raises(AmigoCloudError, match='is of type (clongdouble|complex)'):
+        client.post('x', {'a': numpy.clongdouble(1)})
 
 
 @pytest.mark.parametrize('data, place', [
     ({'a': {'b': [1, object()]}}, r"data\[u?'a'\]\[u?'b'\]\[1\]"),
     ([{1, 2}], r'data\[0\]'), ({'a': 5j}, r"data\[u?'a'\]"),
+    ({1: {2: object()}}, r"data\[1\]\[2\]"), ([decimal.Decimal('1E+999999999')], r'data\[0\]'),
+    ([decimal.Decimal('sNaN')], r'data\[0\]'), ([decimal.Decimal('Infinity')], r'data\[0\]'),
     (object(), 'data'), ({'a': {(1, 2): 3}}, r"data\[u?'a'\]"),
 ])
 def test_values__that_json_cannot_hold(wire, client, data, place):
@@ -45,6 +51,25 @@ def test_values__that_json_cannot_hold(wire, client, data, place):
         client.post('x', data)
     assert isinstance(caught.value, TypeError) and not wire.requests
     assert len(str(caught.value)) < 400
+
+
+class Unshown(object):
+    def __repr__(self):
+        return 1 / 0
+
+
+class Tall(object):
+    def __repr__(self):
+        return 'a\n' * 50
+
+
+@pytest.mark.parametrize('value', [Unshown(), Tall()])
+def test_values__that_cannot_be_shown(wire, client, value):
+    for _ in range(200):
+        value = [value]
+    with pytest.raises(AmigoCloudError, match=r'\] cannot be sent as JSON') as caught:
+        client.post('x', value)
+    assert '\n' not in str(caught.value) and len(str(caught.value)) < 600
 
 
 @pytest.mark.parametrize('make', [lambda data: data.append(data), lambda data: [data.insert(0, [data.pop()])

@@ -1,12 +1,13 @@
 # -*- coding: utf-8 -*-
 import io
 import pickle
+import traceback
 
 import pytest
 import requests
 import six
 
-from amigocloud.exceptions import TEXT_LIMIT, AmigoCloudError, failure_error
+from amigocloud.exceptions import TEXT_LIMIT, AmigoCloudError, failure_error, printable, shown
 from amigocloud.tokens import strike_out
 
 
@@ -84,6 +85,19 @@ def test_failure_error(kind):
     assert str(error) == 'GET failed'
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is type(error) and again.message == 'GET failed'
+
+
+def test_error__is_named_like_its_public_class():
+    error = failure_error(requests.ConnectionError(), 'GET failed')
+    assert repr(error).startswith("AmigoCloudError('GET failed'")
+    assert traceback.format_exception_only(type(error), error)[0].split(':')[0].endswith('AmigoCloudError')
+    assert '<locals>' not in ''.join(traceback.format_exception_only(type(error), error))
+
+
+def test_shown__known_tokens():
+    assert 'secret' not in shown({'a': 'the secret itself'}, 'secret', None)
+    assert 'secret' not in printable('the secret itself', 'secret', None)
+    assert len(shown('x' * 1000)) == 200 and '\n' not in shown(['a\nb'])
 
 
 @pytest.mark.parametrize('text, struck', [

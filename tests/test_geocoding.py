@@ -163,6 +163,30 @@ def test_geocode__bad_input(wire, client, arguments):
     assert not wire.requests
 
 
+def test_geocode__a_later_write_fails(wire, client):
+    serve(wire, ['x'] * 95)
+    read = wire.answers[SQL]
+
+    # Two writes may be under way at a time, and arrive in either order.
+    def refuse_the_third(request):
+        is_third = request.method == 'POST' and "'id''60'" in request.json['query']
+        return Answer({'error': 'full'}, 400) if is_third else read(request)
+    wire.answers[SQL] = refuse_the_third
+    with pytest.raises(AmigoCloudError, match='^60 points were written, but then: 400'):
+        client.geocode_addresses(1, 2, 'address', 'geom')
+
+
+@pytest.mark.parametrize('answer', [Answer(status=403), {}, lambda request: None])
+def test_geocode__last_request_fails(wire, client, capsys, answer):
+    serve(wire, ['x'])
+    read = wire.answers[SQL]
+    wire.answers[SQL] = lambda request: (
+        read(request) if 'count(*)' not in request.target and 'count%28' not in request.target
+        else answer(request) if callable(answer) else answer)
+    assert client.geocode_addresses(1, 2, 'address', 'geom')['geocoded'] == 1
+    assert '1 of 1 points created' in capsys.readouterr()[0]
+
+
 def test_geocode__writing_fails(wire, client):
     serve(wire, ['x'])
     answer = wire.answers[SQL]

@@ -13,7 +13,8 @@ import requests
 import six
 from conftest import Answer
 
-from amigocloud import AmigoCloud, AmigoCloudError, realtime
+from amigocloud import AmigoCloud, AmigoCloudError
+from amigocloud.events import background
 from amigocloud.exceptions import TEXT_LIMIT
 
 CONTENT = b'0123456789'
@@ -24,8 +25,8 @@ SHAPES = [None, True, 5, 'text', [], [[]], [{}], {}, {'detail': 'no'}]
 VALUES = [None, True, -1, 1.5, 'text', [], [None], [5], [[]], {}, {'a': 1}]
 
 #: What a terminal acts on.
-ESCAPES = '\x00\x07\x1b[2J\x1b]0;title\x07\x9b31m\u202e\r'
-UNSAFE = re.compile('[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]')
+ESCAPES = '\x00\x07\x1b[2J\x1b]0;title\x07\x9b31m\u202e\u061c\u200e\u200f\r'
+UNSAFE = re.compile('[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]')
 
 
 def text_of(error):
@@ -116,8 +117,7 @@ def test_shape__geocoding(wire, client, path, answer):
 @pytest.mark.parametrize('answer', SHAPES)
 def test_shape__geocoding_count(wire, client, answer):
     wire.answers['/api/v1/projects/1/sql'] = [ADDRESSES, {'count': 1}, json_answer(answer)]
-    with pytest.raises(AmigoCloudError):
-        geocode(wire, client)
+    assert geocode(wire, client)['geocoded'] == 1
 
 
 @pytest.mark.parametrize('answer', PLACES)
@@ -130,19 +130,19 @@ def test_shape__place(wire, client, answer):
 
 @pytest.mark.parametrize('answer', SHAPES)
 def test_shape__websocket_session(wire, monkeypatch, answer):
-    monkeypatch.setattr(realtime, 'READY_SECONDS', 0.1)
+    monkeypatch.setattr(background, 'READY_SECONDS', 0.1)
     wire.answers['/api/v1/me/start_websocket_session'] = json_answer(answer)
     with AmigoCloud('secret', base_url=wire.url) as client:
-        with pytest.raises(AmigoCloudError, match='no websocket_session'):
+        with pytest.raises(AmigoCloudError, match="no 'websocket_session'"):
             client.listen_user_events()
 
 
 # Bodies
 
-@pytest.mark.parametrize('status', [200, 400, 500])
-@pytest.mark.parametrize('content_type', ['text/html', 'application/json', 'application/octet-stream', ''])
-def test_page_of_50_megabytes(wire, client, status, content_type):
-    body = b'<p>\x80' * 12500000
+@pytest.mark.parametrize('content_type, status', [
+    ('application/json', 200), ('text/html', 500), ('', 400)])
+def test_page_of_megabytes(wire, client, status, content_type):
+    body = b'<p>\x80' * 500000
     wire.answers['/api/v1/x'] = Answer(body, status, {'Content-Type': content_type})
     with pytest.raises(AmigoCloudError) as caught:
         client.post('x')
@@ -156,7 +156,7 @@ BROKEN = [(name, b'no such thing') for name in ('gzip', 'deflate', 'gzip, gzip',
 
 def zipped(content):
     packed = io.BytesIO()
-    with gzip.GzipFile(fileobj=packed, mode='wb') as archive:
+    with gzip.GzipFile(fileobj=packed, mode='wb', mtime=0) as archive:
         archive.write(content)
     return packed.getvalue()
 

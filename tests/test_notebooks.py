@@ -47,7 +47,7 @@ def test_notebook__stored(name):
 @pytest.mark.filterwarnings('default::DeprecationWarning')
 @pytest.mark.parametrize('name', NOTEBOOKS)
 def test_notebook__runs(name, tmpdir, monkeypatch):
-    for module in ('ipykernel', 'nbclient', 'geopandas', 'matplotlib', 'folium', 'amigocloud.sandbox.server'):
+    for module in ('ipykernel', 'nbclient', 'geopandas', 'matplotlib', 'folium', 'amigocloud_sandbox.server'):
         pytest.importorskip(module, reason='needs the extras examples and sandbox')
     import nbclient
 

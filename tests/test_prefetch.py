@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 from conftest import Answer
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from amigocloud import Cursor
@@ -62,7 +62,7 @@ def test_prefetch__order_and_requests(wire, client):
         return {'data': [offset], 'next': following if offset < 9 else None, 'count': 10}
 
     wire.answers[SQL] = answer
-    assert list(client.sql('x', 1, limit=1, prefetch=3)) == list(range(10))
+    assert list(client.project(1).sql('x', limit=1, prefetch=3)) == list(range(10))
     assert [request.params.get('offset') for request in wire.requests] == [None] + [str(n) for n in range(1, 10)]
 
 
@@ -90,7 +90,7 @@ def test_prefetch__fetches_while_rows_are_used():
 
 def test_prefetch__off_by_default(wire, client):
     wire.answers[SQL] = {'data': [1], 'next': wire.url + '/api/v1/p1'}
-    cursor = client.sql('x', 1)
+    cursor = client.project(1).sql('x')
     assert next(cursor) == 1
     assert not workers() and len(wire.requests) == 1
 
@@ -98,7 +98,7 @@ def test_prefetch__off_by_default(wire, client):
 def test_prefetch__error_at_its_row(wire, client):
     wire.answers[SQL] = {'data': [1, 2], 'next': wire.url + '/api/v1/p1'}
     wire.answers['/api/v1/p1'] = [Answer(status=400), Answer(b'<html>'), {'data': [3], 'next': None}]
-    cursor = client.sql('x', 1, prefetch=4)
+    cursor = client.project(1).sql('x', prefetch=4)
     assert [next(cursor), next(cursor)] == [1, 2]
     for _ in range(2):
         with pytest.raises(AmigoCloudError):
@@ -129,7 +129,6 @@ def test_prefetch__any_error_arrives(error):
     assert list(cursor) == [2, 3]
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=6), st.integers(0, 4))
 def test_prefetch__each_row_once(faults, ahead):
     source = Source(len(faults), {number: [AmigoCloudError('cut')] * count for number, count in enumerate(faults)})

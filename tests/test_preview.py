@@ -15,7 +15,7 @@ def serve(wire, rows, types, following=True):
 
 def test_html__first_rows_and_one_request(wire, client):
     serve(wire, [{'a': number} for number in range(1000, 1030)], [('a', 'integer')])
-    cursor = client.sql('SELECT', 1)
+    cursor = client.project(1).sql('SELECT')
     html = cursor._repr_html_()
     assert isinstance(html, six.text_type)
     assert html.startswith(u'<div style="overflow-x: auto"><table>') and html.endswith(u'</table></div>')
@@ -29,7 +29,7 @@ def test_html__first_rows_and_one_request(wire, client):
 def test_html__stays_with_the_first_page(wire, client):
     serve(wire, [{'a': 1}], [('a', 'integer')])
     wire.answers['/api/v1/next'] = dict(wire.answers[SQL], data=[{'a': 2}], next=None)
-    cursor = client.sql('SELECT', 1)
+    cursor = client.project(1).sql('SELECT')
     assert len(list(cursor)) == 2
     html = cursor._repr_html_()
     assert u'<td>1</td>' in html and u'<td>2</td>' not in html
@@ -37,13 +37,13 @@ def test_html__stays_with_the_first_page(wire, client):
 
 def test_html__no_rows(wire, client):
     serve(wire, [], [('a', 'integer'), ('b', 'string')], False)
-    html = client.sql('SELECT', 1)._repr_html_()
+    html = client.project(1).sql('SELECT')._repr_html_()
     assert u'<th>a</th><th>b</th>' in html and u'<td>' not in html
 
 
 def test_html__escaped(wire, client):
     serve(wire, [{'<b>': u'<script>alert("é")</script>'}], [('<b>', 'string')])
-    html = client.sql('SELECT', 1)._repr_html_()
+    html = client.project(1).sql('SELECT')._repr_html_()
     assert u'<script' not in html and u'<b>' not in html
     assert u'&lt;script&gt;alert(&quot;é&quot;)&lt;/script&gt;' in html
 
@@ -55,21 +55,21 @@ def test_html__has_no_token(wire, client):
 
 def test_html__long_text_and_null(wire, client):
     serve(wire, [{'a': 'x' * 100, 'b': None}], [('a', 'string'), ('b', 'string')])
-    html = client.sql('SELECT', 1)._repr_html_()
+    html = client.project(1).sql('SELECT')._repr_html_()
     assert u'<td>' + u'x' * 60 + u'…</td><td></td>' in html
 
 
 def test_html__geometry(wire, client):
     pytest.importorskip('shapely')
     serve(wire, [{'g': POINT}, {'g': 'no geometry'}, {'g': None}, {'g': {'a': 1}}], [('g', 'geometry')])
-    html = client.sql('SELECT', 1)._repr_html_()
+    html = client.project(1).sql('SELECT')._repr_html_()
     assert u'<td>POINT (1 2)</td>' in html and u'<td>no geometry</td>' in html
 
 
 def test_html__geometry_without_shapely(wire, client, monkeypatch):
     monkeypatch.setitem(__import__('sys').modules, 'shapely', None)
     serve(wire, [{'g': POINT * 5}], [('g', 'geometry')])
-    assert u'<td>{}…</td>'.format((POINT * 5)[:60]) in client.sql('SELECT', 1)._repr_html_()
+    assert u'<td>{}…</td>'.format((POINT * 5)[:60]) in client.project(1).sql('SELECT')._repr_html_()
 
 
 def test_html__list(wire, client):
@@ -96,9 +96,9 @@ def test_html__how_many_rows(wire, client, rows, count, more, summary):
 
 def test_html__title(wire, client):
     serve(wire, [], [('a', 'integer')], False)
-    html = client.sql(u"SELECT  a\nFROM b WHERE c < 5 AND d = '/x?token=abc' AND e = 'é'", 1)._repr_html_()
+    html = client.project(1).sql(u"SELECT  a\nFROM b WHERE c < 5 AND d = '/x?token=abc' AND e = 'é'")._repr_html_()
     assert u"SELECT a FROM b WHERE c &lt; 5 AND d = '/x?token=***' AND e = 'é': 0 rows<" in html
-    html = client.sql(u'SELECT ' + u'a' * 1000, 1)._repr_html_()
+    html = client.project(1).sql(u'SELECT ' + u'a' * 1000)._repr_html_()
     assert u'SELECT ' + u'a' * 193 + u'…: 0 rows' in html
     # A saved query is named by the answer alone, a list by its endpoint.
     wire.answers['/api/v1/q'] = {'query': u'SELECT <é>', 'data': [], 'next': None}
@@ -112,7 +112,7 @@ def test_html__title(wire, client):
 def test_html__rows_that_are_lists(wire, client):
     serve(wire, [[1, u'<é>', POINT], [2], [], 3, {'b': 4}, [5, 6, 7, 8]],
           [('a', 'integer'), ('b', 'string'), ('c', 'string')], False)
-    html = client.sql('SELECT', 1)._repr_html_()
+    html = client.project(1).sql('SELECT')._repr_html_()
     assert u'<th>a</th><th>b</th><th>c</th>' in html
     assert u'<td>1</td><td>&lt;é&gt;</td><td>{}</td>'.format(POINT) in html
     assert u'<td>2</td><td></td><td></td>' in html and u'<td>3</td><td></td><td></td>' in html
@@ -136,15 +136,22 @@ def test_html__curve(wire, client):
     pytest.importorskip('shapely')
     curve = '01080000000300000000000000000000000000000000000000000000000000F03F000000000000F03F' + '00' * 8 + '40' * 8
     serve(wire, [{'g': curve}, {'g': POINT}], [('g', 'geometry')])
-    html = client.sql('SELECT', 1)._repr_html_()
+    html = client.project(1).sql('SELECT')._repr_html_()
     assert u'<td>{}…</td>'.format(curve[:60]) in html and u'<td>POINT (1 2)</td>' in html
 
 
 def test_html__error(wire, client):
     wire.answers[SQL] = [Answer({'detail': '<no> such table'}, status=400), {'data': [{'a': 1}], 'next': None}]
-    cursor = client.sql('SELECT', 1)
+    cursor = client.project(1).sql('SELECT')
     html = cursor._repr_html_()
     assert u'400' in html and u'&lt;no&gt; such table' in html and u'secret' not in html
     assert list(cursor) == [{'a': 1}]
     wire.answers[SQL] = {'columns': 5, 'data': [], 'next': None}
-    assert u'columns' in client.sql('SELECT', 1)._repr_html_()
+    assert u'columns' in client.project(1).sql('SELECT')._repr_html_()
+
+
+def test_html__half_a_surrogate_pair_and_control_characters(wire, client):
+    wire.answers['/api/v1/p'] = {'data': [{'a': u'\ud800|\x1b[2J|\u202e|\x00'}], 'next': None}
+    html = client.get_cursor('p')._repr_html_()
+    assert u'|?[2J|?|?<' in html
+    html.encode('utf-8')

@@ -22,7 +22,7 @@ def test_reporting__unknown_total():
     assert told == [(2, None)]
 
 
-def test_reporting__what_a_callable_raises():
+def test_reporting__callable_raises():
     failure = KeyError('mine')
 
     def fail(done, total):
@@ -42,7 +42,7 @@ def test_reporting__nothing(nothing, capsys):
 @pytest.mark.parametrize('progress', [0, 1, 'yes', [], object()])
 def test_reporting__bad_input(progress):
     for use in (check_progress, lambda progress: reporting(progress).__enter__()):
-        with pytest.raises(ValueError, match='progress is True or a callable'):
+        with pytest.raises(ValueError, match='progress must be True or a callable'):
             use(progress)
 
 
@@ -56,9 +56,9 @@ def test_reporting__bar(capsys):
     assert 'trees.csv: 100%' in shown and '4.00k/4.00k' in shown and 'B/s' in shown
 
 
-@pytest.mark.parametrize('odd', [u'\x1b', u'\x07', u'\r', u'\n', u'\t', u'\x9b', u'\x7f', u'\u202e', u'\u2066',
-                                 u'\u200f', u'\u061c', u'\u2028'])
-def test_reporting__bar_without_what_a_terminal_acts_on(monkeypatch, odd):
+@pytest.mark.parametrize('odd', [u'\x1b', u'\x07', u'\r', u'\n', u'\t', u'\x9b', u'\x7f', u'\u202e',
+                                 u'\u2066', u'\u200f', u'\u061c', u'\u2028'])
+def test_reporting__bar_without_control_characters(monkeypatch, odd):
     tqdm = pytest.importorskip('tqdm.auto')
     described, plain = [], tqdm.tqdm
 
@@ -81,7 +81,7 @@ def test_reporting__bar_of_unknown_length(capsys):
 
 
 def test_reporting__without_tqdm(monkeypatch):
-    monkeypatch.setitem(sys.modules, 'tqdm.auto', None)
+    monkeypatch.setitem(sys.modules, 'tqdm', None)
     for use in (check_progress, lambda progress: reporting(progress).__enter__()):
         with pytest.raises(AmigoCloudError, match=r'pip install "amigocloud\[progress\]"'):
             use(True)
@@ -90,10 +90,10 @@ def test_reporting__without_tqdm(monkeypatch):
 @pytest.mark.parametrize('call', [
     lambda client: client.wait_for_job(17, progress='yes'),
     lambda client: client.download('/x', progress='yes'),
-    lambda client: client.export_dataset(1, 2, 'CSV', progress='yes'),
-    lambda client: client.download_photos(1, 'photos', progress='yes'),
+    lambda client: client.project(1).dataset(2).export('CSV', progress='yes'),
+    lambda client: client.gallery(1).download('photos', progress='yes'),
     lambda client: client.geocode_addresses(1, 2, 'address', 'location', progress='yes')])
-def test_bad_progress_is_found_before_anything_is_sent(wire, client, call):
-    with pytest.raises(ValueError, match='progress is True'):
+def test_bad_progress__nothing_is_sent(wire, client, call):
+    with pytest.raises(ValueError, match='progress must be True'):
         call(client)
     assert not wire.requests

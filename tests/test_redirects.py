@@ -109,6 +109,48 @@ def test_see_other__is_a_get(wire, client, method):
     assert second.method == 'GET' and second.body == b'' and 'content-type' not in second.headers
 
 
+@pytest.mark.parametrize('method', WRITING)
+@pytest.mark.parametrize('status', [300, 301, 302, 305, 307, 308])
+@pytest.mark.parametrize('headers', [{}, {'Location': ''}])
+def test_no_location__of_a_write_is_an_error(wire, client, method, status, headers):
+    wire.answers['/api/v1/x'] = Answer(b'', status, headers)
+    with pytest.raises(AmigoCloudError, match='nothing was done.*names no location') as caught:
+        getattr(client, method)('x', {'a': 1})
+    assert caught.value.response.status_code == status
+
+
+@pytest.mark.parametrize('status', [301, 302, 307, 308])
+@pytest.mark.parametrize('target', ['http://a b/?key={}', 'http://127.0.0.1:99999/{}', 'http://[/{}'])
+def test_location__that_is_no_url(wire, client, status, target):
+    wire.answers['/api/v1/x'] = location(target.format(TOKEN), status)
+    for method in ('get', 'put'):
+        with pytest.raises(AmigoCloudError) as caught:
+            getattr(client, method)('x')
+        assert not any('ECRETtok42' in text for text in seen_of(caught.value))
+
+
+def test_location__nobody_is_there(wire, make_gone, client):
+    gone = make_gone()
+    wire.answers['/api/v1/x'] = location(gone + '/y')
+    with pytest.raises(AmigoCloudError, match='GET {}/y failed'.format(gone)):
+        client.get('x')
+
+
+@pytest.mark.parametrize('query', ['token=of-a-cdn', 'X-Amz-Security-Token=of-a-cdn', 'page-token=photos'])
+def test_token_of_another_host__goes_on(wire, make_wire, client, query):
+    first, second = make_wire(), make_wire()
+    first.answers['/x'] = location(second.url + '/photos/1?' + query)
+    client.get(first.url + '/x?' + query)
+    assert second.requests[0].target == '/photos/1?' + query
+
+
+def test_token_of_the_caller__stays_at_home(wire, make_wire, client):
+    other = make_wire()
+    wire.answers['/api/v1/x'] = location(other.url + '/x?token=of-the-caller')
+    client.get('x', {'token': 'of-the-caller'})
+    assert other.requests[0].target == '/x'
+
+
 @pytest.mark.parametrize('method', ['get'] + WRITING)
 def test_not_followed__is_no_error(wire, client, method):
     wire.answers['/api/v1/x'] = location('/api/v1/y')
@@ -137,6 +179,69 @@ def test_next_link__to_another_host_without_credentials(wire, make_wire, client,
     assert list(client.get_cursor('p1', **given)) == [1, 2, 3]
     names = {'authorization', 'x-api-key', 'cookie'}
     assert [bool(names & set(request.headers)) for request in wire.requests + other.requests] == [True, True, False]
+
+
+@pytest.mark.parametrize('link, target', [
+    ('?offset=1', '/api/v1/a/x?offset=1'), ('y?b=c', '/api/v1/a/y?b=c'), ('/api/v1/z?b=c', '/api/v1/z?b=c'),
+    ('../y/', '/api/v1/y/'), ('y', '/api/v1/a/y')])
+def test_next_link__relative_to_its_page(wire, client, link, target):
+    def first_page(request):
+        return {'results': [1], 'next': link} if request.params.get('limit') else last_page(request)
+
+    def last_page(request):
+        return {'results': [2], 'next': None}
+    for path in ('y', 'a/y', 'y/', 'z'):
+        wire.answers['/api/v1/' + path] = last_page
+    wire.answers['/api/v1/a/x'] = first_page
+    assert list(client.get_cursor('a/x', {'limit': 1})) == [1, 2]
+    assert wire.requests[1].target == target + ('&' if '?' in target else '?') + 'token=' + TOKEN
+
+
+def test_next_link__relative_to_a_later_page(wire, make_wire, client):
+    other = make_wire()
+    wire.answers['/api/v1/x'] = {'results': [1], 'next': other.url[len('http:'):] + '/a/b/y?token=' + TOKEN}
+    other.answers['/a/b/y'] = {'results': [2], 'next': 'c/z'}
+    other.answers['/a/b/c/z'] = {'results': [3], 'next': None}
+    assert list(client.get_cursor('x', headers={'X-Api-Key': 'A'})) == [1, 2, 3]
+    assert [request.target for request in other.requests] == ['/a/b/y', '/a/b/c/z']
+    assert not any('x-api-key' in request.headers for request in other.requests)
+
+
+def test_cursor__of_the_api_itself(wire, client):
+    wire.answers['/api/v1/'] = {'results': [1], 'next': None}
+    assert list(client.get_cursor('')) == [1]
+
+
+def test_next_link__relative__of_sql(wire, client):
+    wire.answers['/api/v1/projects/1/sql'] = lambda request: {
+        'data': [{'a': 1}], 'columns': [], 'next': None if 'offset' in request.params else '?offset=1'}
+    assert len(list(client.project(1).sql('SELECT 1'))) == 2
+
+
+@pytest.mark.parametrize('link', ['javascript:alert(1)', 'mailto:ada@example.com', 'ftp://127.0.0.1/x',
+                                  'file:///etc/passwd', 'http://[/x', 'http://', 'https:///x'])
+def test_next_link__that_is_no_url(wire, client, link):
+    wire.answers['/api/v1/x'] = {'results': [1, 2], 'next': link + '?token=' + TOKEN}
+    cursor = client.get_cursor('x')
+    assert [next(cursor), next(cursor)] == [1, 2]
+    with pytest.raises(AmigoCloudError) as caught:
+        next(cursor)
+    assert link[:10] in str(caught.value) and len(wire.requests) == 1
+    assert not any('ECRETtok42' in text for text in seen_of(caught.value))
+
+
+def test_login_of_the_base_url(wire, make_wire):
+    """The service knows its URL without it, and names that in redirects and next links."""
+    other = make_wire()
+    client = AmigoCloud(base_url=wire.url.replace('://', '://ada:word@'), use_websockets=False)
+    wire.answers['/api/v1/x'] = location(wire.url + '/api/v1/y')
+    wire.answers['/api/v1/p1'] = {'results': [1], 'next': wire.url + '/api/v1/p2'}
+    wire.answers['/api/v1/p2'] = {'results': [2], 'next': other.url + '/p3'}
+    other.answers['/p3'] = {'results': [3], 'next': None}
+    client.get('x')
+    assert list(client.get_cursor('p1')) == [1, 2, 3]
+    assert [request.headers.get('authorization', '')[:6] for request in wire.requests] == ['Basic '] * 4
+    assert 'authorization' not in other.requests[0].headers
 
 
 def test_history(wire, client):

@@ -7,8 +7,9 @@ import requests
 from conftest import Answer
 from servers.tls import make_certificate, speak_tls
 
-from amigocloud import AmigoCloud, tls, urls
-from amigocloud.session import new_session
+from amigocloud import AmigoCloud
+from amigocloud.http import tls, urls
+from amigocloud.http.session import new_session
 
 URL = 'http://127.0.0.1/x?a=1'
 
@@ -39,6 +40,24 @@ def test_prepare_request(method, details):
         described.append(repr((made.method, made.url, sorted(made.headers.items()), made.body, made.hooks,
                                made._cookies.items(), made._body_position)).replace(boundary or '-', 'B'))
     assert described[0] == described[1]
+
+
+@pytest.mark.parametrize('name, value', [
+    ('auth', ('ada', 'word')), ('params', {'b': '1'}), ('hooks', {'response': [len]}), ('trust_env', False),
+    ('headers', {'X-A': 'b'}), ('cookies', {'a': 'b'})])
+def test_prepare_request__settings_of_the_session(monkeypatch, tmp_path, name, value):
+    (tmp_path / 'netrc').write_text(u'default login ada password word\n')
+    monkeypatch.setenv('NETRC', str(tmp_path / 'netrc'))
+
+    class Patched(requests.Session):
+        def __init__(self):
+            super(Patched, self).__init__()
+            setting = getattr(self, name)
+            setting.update(value) if hasattr(setting, 'update') else setattr(self, name, value)
+    monkeypatch.setattr(requests, 'Session', Patched)
+    ours, theirs = (session.prepare_request(requests.Request('GET', URL)) for session in (new_session(), Patched()))
+    del ours.headers['User-Agent'], theirs.headers['User-Agent']
+    assert (ours.url, ours.headers, ours.hooks) == (theirs.url, theirs.headers, theirs.hooks)
 
 
 def test_prepare_request__one_does_not_change_the_next():

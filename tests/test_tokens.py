@@ -26,7 +26,8 @@ from servers.tls import make_certificate, speak_tls
 from test_chunks import CHUNKED, CONTENT, Server, before
 
 import amigocloud
-from amigocloud import AmigoCloud, AmigoCloudError, realtime
+from amigocloud import AmigoCloud, AmigoCloudError
+from amigocloud.events import background
 
 BASE = 'https://app.amigocloud.com'
 TOKEN = 'R7sLmX93q'
@@ -137,6 +138,7 @@ def test_elsewhere__absolute_url(internet, client, url):
     assert bool(internet.elsewhere()) == (url not in UNSENDABLE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('url', ELSEWHERE + UNSENDABLE)
 @pytest.mark.parametrize('status', [301, 302, 303, 307, 308])
 def test_elsewhere__redirect(internet, client, url, status):
@@ -188,7 +190,7 @@ def test_elsewhere__and_back(internet, client):
 def test_elsewhere__login(internet):
     internet.plain.answers['/projects/1/'] = internet.evil.answers['/projects/1/'] = {'id': 1}
     for project_url in ('http://app.amigocloud.com/projects/1', 'https://evil.example/projects/1'):
-        with pytest.raises(AmigoCloudError, match='another host'):
+        with pytest.raises(AmigoCloudError, match='must be on the host'):
             AmigoCloud(TOKEN, project_url)
     assert not internet.elsewhere()
 
@@ -302,7 +304,7 @@ def test_what_is_said__of_failures(internet, client, records):
 
 def test_what_is_said__of_work(internet, client, records, monkeypatch):
     """Retries, redirects, cursors, uploads with faults, connections that the server closed, verify=False, events."""
-    monkeypatch.setattr(realtime, 'READY_SECONDS', 1)
+    monkeypatch.setattr(background, 'READY_SECONDS', 1)
     internet.home.answers.update({
         '/api/v1/busy': [Answer(b'', 503), Answer(b'', 429, {'Retry-After': '0'}), {'got': 'it'}],
         '/api/v1/moved': lambda request: Answer(b'', 302, {'Location': BASE + '/api/v1/x?' + request.query}),
@@ -394,7 +396,7 @@ FILTERS = """
 import warnings
 import gevent, requests, socketIO_client
 before = list(warnings.filters)
-import amigocloud, amigocloud.amigocloud, amigocloud.connection
+import amigocloud, amigocloud.amigocloud, amigocloud.events.connection
 amigocloud.AmigoCloud(use_websockets=True, base_url='http://127.0.0.1:1').close()
 assert warnings.filters == before, warnings.filters
 """

@@ -7,10 +7,11 @@ import time
 
 import pytest
 import requests
+import six
 from conftest import Answer
 from servers.raw import RawServer
 
-from amigocloud import AmigoCloud, AmigoCloudError, retrying
+from amigocloud import AmigoCloud, AmigoCloudError
 
 METHODS = ['get', 'post', 'put', 'patch', 'delete']
 REPEATABLE = ['get', 'put', 'delete']
@@ -36,7 +37,7 @@ def seen(wire):
 
 @pytest.mark.parametrize('method', METHODS)
 def test_no_connection__every_method(make_gone, method):
-    client = AmigoCloud(base_url=make_gone().url, use_websockets=False)
+    client = AmigoCloud(base_url=make_gone(), use_websockets=False)
     with pytest.raises(requests.ConnectionError, match='after 4 tries'):
         getattr(client, method)('x')
 
@@ -80,7 +81,7 @@ def test_gateway_status(wire, client, method, status):
         assert seen(wire) == 1
 
 
-@pytest.mark.parametrize('status', [400, 401, 404, 408, 429, 500, 501])
+@pytest.mark.parametrize('status', [400, 401, 404, 408, 500, 501])
 def test_other_status__once(wire, client, status):
     wire.answers['/api/v1/x'] = Answer(status=status)
     with pytest.raises(AmigoCloudError) as caught:
@@ -114,14 +115,55 @@ def test_retry_after__is_waited_for(wire, client, monkeypatch):
 
 
 @pytest.mark.parametrize('method', METHODS)
-def test_retry_after__too_long(wire, client, method):
-    wire.answers['/api/v1/x'] = Answer({'detail': 'later'}, 429, {'Retry-After': '121'})
+@pytest.mark.parametrize('headers', [{}, {'Retry-After': 'soon'}])
+def test_rate_limit(wire, client, method, headers):
+    wire.answers['/api/v1/x'] = [Answer({'detail': 'TOO MANY REQUESTS'}, 429, headers)] * 3 + [{'got': 'it'}]
+    assert getattr(client, method)('x', data={'a': 1} if method != 'get' else None) == {'got': 'it'}
+    assert seen(wire) == 4 and len({request.body for request in wire.requests}) == 1
+
+
+def test_rate_limit__for_good(wire, client):
+    wire.answers['/api/v1/x'] = Answer({'detail': 'TOO MANY REQUESTS'}, 429)
+    with pytest.raises(AmigoCloudError, match='after 4 tries') as caught:
+        client.post('x')
+    assert seen(wire) == 4 and caught.value.status_code == 429 and 'TOO MANY' in caught.value.text
+
+
+def test_rate_limit__pauses_grow_to_those_of_users(wire, client, monkeypatch):
+    monkeypatch.undo()
+    pauses = []
+    monkeypatch.setattr(time, 'sleep', pauses.append)
+    wire.answers['/api/v1/x'] = Answer(status=429)
+    with pytest.raises(AmigoCloudError, match='429'):
+        client.post('x')
+    assert [5 * 2 ** number / 2.0 <= pause <= 5 * 2 ** number for number, pause in enumerate(pauses)] == [True] * 3
+
+
+def test_rate_limit__is_no_try_that_was_lost(wire, client):
+    wire.answers['/api/v1/x'] = [Answer(status=429), Answer(status=404)]
+    with pytest.raises(AmigoCloudError, match='404'):
+        client.delete('x')
+
+
+@pytest.mark.parametrize('method', METHODS)
+@pytest.mark.parametrize('after', ['121', '9' * 5000])
+def test_retry_after__too_long(wire, client, method, after):
+    wire.answers['/api/v1/x'] = Answer({'detail': 'later'}, 429, {'Retry-After': after})
     with pytest.raises(AmigoCloudError, match='429') as caught:
         getattr(client, method)('x')
     assert seen(wire) == 1 and 'later' in caught.value.text
 
 
-@pytest.mark.parametrize('after', ['soon', '', '-5'])
+@pytest.mark.parametrize('status', [400, 413, 500, 502])
+def test_retry_after__of_other_errors(wire, client, status):
+    wire.answers['/api/v1/x'] = Answer(status=status, headers={'Retry-After': '0'})
+    with pytest.raises(AmigoCloudError, match=str(status)):
+        client.post('x')
+    assert seen(wire) == 1
+
+
+@pytest.mark.parametrize('after', ['soon', '', '-5', six.ensure_str(u'\xb2', 'latin-1'),
+                                   'Mon, 01 Jan 99999999999 00:00:00 GMT'])
 def test_retry_after__nonsense(wire, client, after):
     wire.answers['/api/v1/x'] = [Answer(status=503, headers={'Retry-After': after}), {}]
     client.get('x')
@@ -183,18 +225,18 @@ def test_retries__bad_input(retries):
         AmigoCloud(use_websockets=False, retries=retries)
 
 
+@pytest.mark.parametrize('wrong', [
+    {'session': 5}, {'session': requests}, {'proxies': 'http://proxy:3128'}, {'proxies': ['http://proxy:3128']}])
+def test_settings__bad_input(wrong):
+    with pytest.raises(AmigoCloudError, match='must be'):
+        AmigoCloud(use_websockets=False, **wrong)
+
+
 def test_upload_body_is_sent_again_whole(wire, client, text):
     wire.answers['/api/v1/x'] = [Answer(status=503, headers={'Retry-After': '0'}), {}]
     client.upload_file('x', None, text(b'abc' * 1000))
     first, second = wire.requests
     assert first.body == second.body and b'abc' * 1000 in first.body
-
-
-def test_backoff(monkeypatch):
-    monkeypatch.setattr(retrying, 'BACKOFF_SECONDS', (0.5, 30))
-    monkeypatch.setattr(retrying.random, 'uniform', lambda low, high: (low, high))
-    assert [retrying.backoff(failures) for failures in (1, 2, 3, 6, 7, 1000)] == [
-        (0, 0.5), (0, 1), (0, 2), (0, 16), (0, 30), (0, 30)]
 
 
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='this system does not fork')

@@ -16,10 +16,11 @@ from conftest import Answer
 from amigocloud import AmigoCloudError
 from amigocloud import amigocloud as old_path
 from amigocloud.amigocloud import CHUNK_SIZE, MAX_SIZE_SIMPLE_UPLOAD
-from amigocloud.multipart import Form, Multipart
+from amigocloud.files.multipart import Form, Multipart
 
 CONTENT = bytes(bytearray(range(256))) * 4
-SIMPLE, CHUNKED, COMPLETE = ['/api/v1/s/' + name for name in ('upload', 'chunked_upload', 'chunked_upload/complete')]
+SIMPLE, CHUNKED, COMPLETE = [
+    '/api/v1/s/' + name for name in ('upload', 'chunked_upload', 'chunked_upload/complete')]
 URLS = '/s/upload', '/s/chunked_upload'
 
 
@@ -30,17 +31,20 @@ def upload_answers(wire):
 
 
 def read_multipart(request):
-    """The form fields in their order, and the name and bytes of the file, which stands last."""
+    """Return the form fields in their order, and the name and the bytes of the file at the end."""
     boundary = request.headers['content-type'].split('boundary=')[1].encode('ascii')
     parts = request.body.split(b'--' + boundary)
     assert parts[0] == b'' and parts[-1] == b'--\r\n'
     fields = []
     for part in parts[1:-1]:
         header, content = part[2:-2].split(b'\r\n\r\n', 1)
-        name = re.match(br'Content-Disposition: form-data; name="([^"]*)"(?:; filename="([^"]*)")?\Z', header)
+        name = re.match(br'Content-Disposition: form-data; name="([^"]*)"(?:; '
+                        br'filename="([^"]*)")?\Z', header)
         fields.append(name.groups() + (content,))
     assert fields[-1][0] == b'datafile'
-    return [(name.decode(), content.decode('utf-8')) for name, _, content in fields[:-1]], fields[-1][1], fields[-1][2]
+    _, file_name, file_content = fields.pop()
+    fields = [(name.decode(), content.decode('utf-8')) for name, _, content in fields]
+    return fields, file_name, file_content
 
 
 def test_constants():
@@ -59,7 +63,8 @@ class Path(object):
                                       lambda path: io.open(path, 'rb', buffering=0)])
 def test_simple(wire, client, text, as_given):
     file_obj = as_given(text(CONTENT))
-    assert client.upload_file(*URLS, file_obj=file_obj, extra_data={'a': 1, 'n': None}) == {'job': 'J'}
+    answer = client.upload_file(*URLS, file_obj=file_obj, extra_data={'a': 1, 'n': None})
+    assert answer == {'job': 'J'}
     if hasattr(file_obj, 'close'):
         file_obj.close()
     request, = wire.requests
@@ -69,8 +74,9 @@ def test_simple(wire, client, text, as_given):
 
 
 def test_simple__same_bytes_as_requests(wire, client, text):
-    client.upload_file(*URLS, file_obj=text(CONTENT), extra_data={'a': u'é', 'b': ['x', 'y']})
-    client.post('/s/upload', {'a': u'é', 'b': ['x', 'y']}, files={'datafile': ('data.csv', CONTENT)})
+    fields = {'a': u'é', 'b': ['x', 'y']}
+    client.upload_file(*URLS, file_obj=text(CONTENT), extra_data=fields)
+    client.post('/s/upload', fields, files={'datafile': ('data.csv', CONTENT)})
     ours, theirs = [re.sub(b'[0-9a-f]{32}', b'', request.body) for request in wire.requests]
     assert ours == theirs
 
@@ -91,7 +97,8 @@ def test_size_decides(wire, client, text, size, simple):
     with io.open(path, 'wb') as content:
         content.truncate(size)
     client.upload_file(*URLS, file_obj=path, chunk_size=4000000)
-    assert [request.path for request in wire.requests] == ([SIMPLE] if simple else [CHUNKED, CHUNKED, COMPLETE])
+    assert [request.path for request in wire.requests] == (
+        [SIMPLE] if simple else [CHUNKED, CHUNKED, COMPLETE])
 
 
 @pytest.mark.parametrize('urls, force_chunked', [(URLS, True), ((None, '/s/chunked_upload'), False),
@@ -102,8 +109,8 @@ def test_chunks(wire, client, text, urls, force_chunked):
     chunks, completion = wire.requests[:-1], wire.requests[-1]
     assert [chunk.headers['content-range'] for chunk in chunks] == [
         'bytes 0-399/1024', 'bytes 400-799/1024', 'bytes 800-1023/1024']
-    assert [read_multipart(chunk)[:2] for chunk in chunks] == [
-        ([], b'data.csv'), ([('upload_id', 'U1')], b'data.csv'), ([('upload_id', 'U1')], b'data.csv')]
+    later = ([('upload_id', 'U1')], b'data.csv')
+    assert [read_multipart(chunk)[:2] for chunk in chunks] == [([], b'data.csv'), later, later]
     assert b''.join(read_multipart(chunk)[2] for chunk in chunks) == CONTENT
     assert completion.path == COMPLETE and completion.headers['content-type'] == 'application/json'
     assert completion.json == {'upload_id': 'U1', 'md5': hashlib.md5(CONTENT).hexdigest(), 'a': 1}
@@ -118,7 +125,8 @@ def test_chunks__slash_at_the_end(wire, client, text):
 def test_chunks__empty_file(wire, client, text):
     client.upload_file(*URLS, file_obj=text(b''), force_chunked=True)
     chunk, completion = wire.requests
-    assert chunk.headers['content-range'] == 'bytes 0--1/0' and read_multipart(chunk) == ([], b'data.csv', b'')
+    assert chunk.headers['content-range'] == 'bytes 0--1/0'
+    assert read_multipart(chunk) == ([], b'data.csv', b'')
     assert completion.json == {'upload_id': 'U1', 'md5': hashlib.md5(b'').hexdigest()}
 
 
@@ -141,7 +149,8 @@ def test_chunks__query_of_the_url(wire, client, text):
         CHUNKED + '?token=other&b=2', COMPLETE + '?token=other&b=2']
 
 
-@pytest.mark.parametrize('answer', [{}, [], {'upload_id': None}, Answer(b'moved', 301, {'Location': CHUNKED + '/'})])
+@pytest.mark.parametrize('answer', [
+    {}, [], {'upload_id': None}, Answer(b'moved', 301, {'Location': CHUNKED + '/'})])
 def test_chunks__no_upload_id(wire, client, text, answer):
     wire.answers[CHUNKED] = answer
     with pytest.raises(AmigoCloudError):
@@ -181,11 +190,33 @@ def test_bad_input__no_such_file(wire, client, tmpdir):
 def test_bad_input__not_a_binary_file(wire, client, text):
     reading, writing = os.pipe()
     with io.open(reading, 'rb') as pipe, io.open(text(b'abc'), 'a', encoding='ascii') as unreadable:
-        for file_obj in (pipe, unreadable, io.StringIO(u'abc'), None, 5, b''.join, bytearray(b'abc') * 10000):
-            with pytest.raises(AmigoCloudError, match='neither a path nor|gives text') as caught:
+        for file_obj in (pipe, unreadable, io.StringIO(u'abc'), None, 5, b''.join,
+                         bytearray(b'abc') * 10000):
+            with pytest.raises(AmigoCloudError, match='neither a path nor|returns text') as caught:
                 client.upload_file(*URLS, file_obj=file_obj)
             assert len(str(caught.value)) < 600
     os.close(writing)
+    assert not wire.requests
+
+
+def test_bad_input__cannot_tell_its_position(wire, client):
+    class Content(object):
+        def seek(self, offset, whence=0):
+            """Accept any position, as a file does."""
+
+        def read(self, size=-1):
+            return b''
+    with pytest.raises(AmigoCloudError, match='neither a path nor'):
+        client.upload_file(*URLS, file_obj=Content())
+    assert not wire.requests
+
+
+@pytest.mark.parametrize('extra_data', ['x', 5, [1], {1: 2}, {None: 'x'}])
+@pytest.mark.parametrize('force_chunked', [True, False])
+def test_bad_input__extra_data(wire, client, text, extra_data, force_chunked):
+    with pytest.raises(AmigoCloudError, match='extra_data must be a dict'):
+        client.upload_file(*URLS, file_obj=text(CONTENT), force_chunked=force_chunked,
+                           extra_data=extra_data)
     assert not wire.requests
 
 
@@ -211,7 +242,8 @@ def test_datafile(wire, client, text):
     client.upload_datafile(5, 6, text(CONTENT), 1000, True)
     datasets = '/api/v1/users/5/projects/6/datasets/'
     assert [request.path for request in wire.requests if 'datasets' in request.path] == [
-        datasets + name for name in ('upload', 'upload', 'chunked_upload', 'chunked_upload', 'chunked_upload/complete')]
+        datasets + name for name in (
+            'upload', 'upload', 'chunked_upload', 'chunked_upload', 'chunked_upload/complete')]
 
 
 def test_gallery_photo(wire, client, text):
@@ -220,7 +252,8 @@ def test_gallery_photo(wire, client, text):
         client.upload_gallery_photo(3, 'f00', photo, metadata={'k': 'v'})
     assert [request.path for request in wire.requests] == ['/api/v1/related_tables/3/upload'] * 2
     first, second = [read_multipart(request) for request in wire.requests]
-    assert sorted(first[0]) == [('filename', u'bürger.jpg'), ('source_amigo_id', 'f00')] and first[2] == CONTENT
+    assert sorted(first[0]) == [('filename', u'bürger.jpg'), ('source_amigo_id', 'f00')]
+    assert first[2] == CONTENT
     assert sorted(second[0]) == [('filename', 'data.csv'), ('k', 'v'), ('source_amigo_id', 'f00')]
 
 
@@ -228,8 +261,8 @@ def test_gallery_photo__chunks(wire, client, text):
     wire.answers['/api/v1/related_tables/3/chunked_upload'] = {'upload_id': 'U1'}
     client.upload_gallery_photo(3, 'f00', text(CONTENT), force_chunked=True, metadata={'k': 1})
     assert wire.requests[1].path == '/api/v1/related_tables/3/chunked_upload/complete'
-    assert wire.requests[1].json == {'source_amigo_id': 'f00', 'filename': 'data.csv', 'k': 1, 'upload_id': 'U1',
-                                     'md5': hashlib.md5(CONTENT).hexdigest()}
+    assert wire.requests[1].json == {'source_amigo_id': 'f00', 'filename': 'data.csv', 'k': 1,
+                                     'upload_id': 'U1', 'md5': hashlib.md5(CONTENT).hexdigest()}
 
 
 @pytest.mark.parametrize('file_obj', [io.BytesIO(b'abc'), None, 5])
@@ -293,18 +326,20 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('size', [7000000, 200000000])
 def test_memory(wire, text, size):
-    pytest.importorskip('resource', reason='memory is measured on POSIX')
+    pytest.importorskip('resource', reason='memory is measured on POSIX only')
     path, received = text(b''), []
     with io.open(path, 'wb') as content:
         content.truncate(size)
 
-    def forget(request):
+    def count(request):
         received.append(int(request.headers['content-length']))
         del wire.requests[:]
         return {'upload_id': 'U1'}
-    wire.answers[CHUNKED] = wire.answers[SIMPLE] = forget
+    wire.answers[CHUNKED] = count
+    wire.answers[SIMPLE] = count
     kilobytes = subprocess.check_output([sys.executable, '-c', MEMORY, wire.url, path, '4000000'])
     assert sum(received) > size
     assert int(kilobytes) < 60000
@@ -336,7 +371,8 @@ def test_constants__chunk_size_set_by_a_script(wire, client, text, monkeypatch):
     monkeypatch.setattr(old_path, 'CHUNK_SIZE', 512)
     client.upload_file(None, '/s/chunked_upload', text(CONTENT))
     client.upload_file(None, '/s/chunked_upload', text(CONTENT), 1024)
-    assert [request.path for request in wire.requests] == [CHUNKED, CHUNKED, COMPLETE, CHUNKED, COMPLETE]
+    assert [request.path for request in wire.requests] == [
+        CHUNKED, CHUNKED, COMPLETE, CHUNKED, COMPLETE]
 
 
 @pytest.mark.parametrize('force_chunked', [False, True])
@@ -358,7 +394,7 @@ NOT_UTF8 = b'b\xfcrger.csv'
 
 
 def spellings(folder):
-    """Each way to name a file; a path of text where the system has one for this name."""
+    """Return each way to name a file, as text too if the system can decode its name."""
     path = os.path.join(os.path.realpath(str(folder)).encode('utf-8'), NOT_UTF8)
     with io.open(path, 'wb') as content:
         content.write(CONTENT)
@@ -398,12 +434,14 @@ def test_name__characters_beyond_the_first_plane(wire, client, text):
 
 
 def unpacking(path):
-    """File objects that unpack what they read, and the name that each is to be sent under."""
-    opened = [(gzip.GzipFile, '.csv.gz', 'x.csv'), (gzip.open, '.tgz', 'x.tar'), (bz2.BZ2File, '.csv.bz2', 'x.csv')]
+    """Yield file objects that unpack their content, and the name under which each is sent."""
+    opened = [(gzip.GzipFile, '.csv.gz', 'x.csv'), (gzip.open, '.tgz', 'x.tar'),
+              (bz2.BZ2File, '.csv.bz2', 'x.csv')]
     try:
         import lzma
     except ImportError:
-        pass  # Python 2
+        # Python 2 does not have the module.
+        pass
     else:
         opened.append((lzma.open, '.csv.xz', 'x.csv'))
         opened.append((lambda name, mode: io.TextIOWrapper(gzip.open(name, mode)) if mode == 'rb'
@@ -423,7 +461,7 @@ def test_name__of_a_file_that_is_unpacked(wire, client, tmpdir, force_chunked):
         file_obj.close()
         chunks = [read_multipart(request) for request in wire.requests if request.path != COMPLETE]
         assert b''.join(content for _, _, content in chunks) == CONTENT
-        # Some releases of Python give a BZ2File or LZMAFile no name.
+        # A BZ2File or LZMAFile has no name in some releases of Python.
         assert {sent for _, sent, _ in chunks} <= {name.encode('ascii'), b'datafile'}
         assert not isinstance(file_obj, gzip.GzipFile) or chunks[0][1] == name.encode('ascii')
 
@@ -446,7 +484,7 @@ def test_text_mode(wire, client, text, force_chunked):
     assert read_multipart(wire.requests[0]) == ([], b'data.csv', content)
 
 
-def test_text_mode__what_is_not_yet_written(wire, client, text):
+def test_text_mode__unwritten_text(wire, client, text):
     with io.open(text(b''), 'w+', encoding='utf-8', newline='') as file_obj:
         file_obj.write(u'é,1\n')
         client.upload_file(*URLS, file_obj=file_obj)
@@ -461,15 +499,17 @@ def test_text_mode__temporary_file(wire, client):
     assert read_multipart(wire.requests[0]) == ([], name.encode('ascii'), b'a,b\n')
 
 
-@pytest.mark.parametrize('content', [CONTENT, CONTENT * 30000, b'a,b\n' * 10000, u'ä,b\n' * 10000, b'a,b\n' * 300])
+@pytest.mark.parametrize('content', [
+    CONTENT, CONTENT * 30000, b'a,b\n' * 10000, u'ä,b\n' * 10000, b'a,b\n' * 300])
 def test_bad_input__content_instead_of_a_path(wire, client, content):
     for call in (lambda: client.upload_datafile(1, 1, content),
                  lambda: client.upload_gallery_photo(1, 'f00', content, filename='x.jpg')):
         with pytest.raises(AmigoCloudError, match='Pass a path or an open file object') as caught:
             call()
         assert len(str(caught.value)) < 600
-        # Nor does a traceback show more.
-        assert getattr(caught.value, '__cause__', None) is getattr(caught.value, '__context__', None) is None
+        # A traceback must not show more of it.
+        assert getattr(caught.value, '__cause__', None) is None
+        assert getattr(caught.value, '__context__', None) is None
     assert not wire.requests
 
 

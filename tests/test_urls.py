@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from six.moves.urllib.parse import parse_qsl, urlsplit
 
-from amigocloud import urls
+from amigocloud import tokens
 from amigocloud.exceptions import AmigoCloudError
+from amigocloud.http import urls
 
 API = 'https://app.amigocloud.com/api/v1'
 PROJECT = API + '/users/1/projects/2'
@@ -32,7 +33,7 @@ def test_resolve__project(project_url, url, expected):
 
 @pytest.mark.parametrize('url', [None, 5, ['x'], {}])
 def test_resolve__bad_input(url):
-    with pytest.raises(AmigoCloudError, match='has to be a str'):
+    with pytest.raises(AmigoCloudError, match='must be a str'):
         urls.resolve(url, API)
 
 
@@ -71,7 +72,7 @@ def test_resolve__any_text(url, project_url):
     (u'https://münchen.example', 'https://xn--mnchen-3ya.example/x', True),
 ])
 def test_is_trusted(base_url, url, trusted):
-    assert urls.is_trusted(urls.normalize(url), urls.normalize(base_url)) is trusted
+    assert tokens.is_trusted(urls.normalize(url), urls.normalize(base_url)) is trusted
 
 
 @pytest.mark.parametrize('url, sent', [
@@ -83,11 +84,11 @@ def test_is_trusted(base_url, url, trusted):
     ('/x?a=1#part', '/x?a=1&token=s%2Fe#part'),
 ])
 def test_with_token(url, sent):
-    assert urls.with_token(API + url, 's/e', BASE) == API + sent
+    assert tokens.with_token(API + url, 's/e', BASE) == API + sent
 
 
 def test_with_token__none():
-    assert urls.with_token(API + '/x?token=&a=1', None, BASE) == API + '/x?token=&a=1'
+    assert tokens.with_token(API + '/x?token=&a=1', None, BASE) == API + '/x?token=&a=1'
 
 
 @pytest.mark.parametrize('url, sent', [
@@ -98,7 +99,7 @@ def test_with_token__none():
     ('http://app.amigocloud.com/x?token=secret', 'http://app.amigocloud.com/x'),
 ])
 def test_with_token__foreign(url, sent):
-    assert urls.with_token(url, 'secret', BASE) == sent
+    assert tokens.with_token(url, 'secret', BASE) == sent
 
 
 @given(st.lists(st.tuples(st.sampled_from(['token', 'a', 'Token', '']), st.sampled_from(['', 'x', 'secret', '%26'])),
@@ -106,13 +107,13 @@ def test_with_token__foreign(url, sent):
        st.sampled_from([API, 'https://cdn.example/api', 'http://app.amigocloud.com']))
 def test_with_token__rules(pairs, endpoint):
     url = endpoint + '/x?' + '&'.join('='.join(pair) for pair in pairs)
-    sent = parse_qsl(urlsplit(urls.with_token(url, 'secret', BASE)).query)
-    tokens = [value for name, value in sent if name == 'token']
+    sent = parse_qsl(urlsplit(tokens.with_token(url, 'secret', BASE)).query)
+    sent_tokens = [value for name, value in sent if name == 'token']
     given_tokens = [value for name, value in parse_qsl(urlsplit(url).query) if name == 'token']
     if endpoint == API:
-        assert tokens == (given_tokens[-1:] or ['secret'])
+        assert sent_tokens == (given_tokens[-1:] or ['secret'])
     else:
-        assert 'secret' not in tokens
+        assert 'secret' not in sent_tokens
     # Another host gets the token under no other name either.
     assert [pair for pair in sent if pair[0] != 'token'] == [
         pair for pair in parse_qsl(urlsplit(url).query)

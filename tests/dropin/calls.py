@@ -252,6 +252,95 @@ def listen_without_a_user():
     return project().listen_user_events()
 
 
+@call
+def differs_callers_dicts():
+    params, headers = {'a': 1}, {'X-Who': 'me'}
+    user().get('one', params)
+    user().post('one', {}, headers=headers)
+    return [params, headers]
+
+
+@call
+def differs_token_in_the_url():
+    return user().get('one?token=mine')
+
+
+@call
+def differs_empty_token():
+    return user().post('one?token=')
+
+
+@call
+def differs_no_token():
+    return user().get('one', {'token': None})
+
+
+@call
+def differs_authenticate_refused():
+    client = user()
+    try:
+        client.authenticate('wrong', '/refused')
+    except AmigoCloudError:
+        return client._token
+
+
+@call
+def differs_cursor_that_is_not_used():
+    user().get_cursor('page')
+
+
+@call
+def differs_last_row_of_a_page():
+    rows = user().get_cursor('page')
+    return [next(rows), next(rows)]
+
+
+@call
+def differs_empty_page():
+    return list(user().get_cursor('emptypage'))
+
+
+@call
+def differs_params_of_a_cursor():
+    return list(user().get_cursor('page', {'a': 1}))
+
+
+@call
+def differs_cursor_over_one_object():
+    return user().get_cursor('one').get('id')
+
+
+@call
+def differs_redirected_post():
+    return user().post('moved', {})
+
+
+@call
+def differs_redirect_not_followed():
+    return user().get('tohtml', allow_redirects=False)
+
+
+@call
+def differs_json():
+    return user().post('one', json={'a': 1})
+
+
+@call
+def differs_stream():
+    return isinstance(user().post('one', stream=True), requests.Response)
+
+
+@call
+def differs_url_that_begins_with_http():
+    return user().build_url('http-log')
+
+
+@call
+def differs_imports():
+    # Each of them loaded with the package in 1.2.5 only.
+    return user().base_url, 'gevent' in sys.modules
+
+
 def describe(value):
     if isinstance(value, bytes) and not isinstance(value, str):
         return {'bytes': value.decode('latin-1')}

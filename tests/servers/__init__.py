@@ -1,6 +1,9 @@
 """Real Socket.IO servers, each a process of its own, and a relay that breaks the wire between them and a client."""
+import fcntl
+import filecmp
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -28,7 +31,7 @@ class EventServer(object):
         welcome (bool): emit an event to every client that enters.
     """
 
-    def __init__(self, command, polling=False, port=0, ping_interval=0.5, ping_timeout=1, welcome=False):
+    def __init__(self, command, polling=False, port=0, ping_interval=0.5, ping_timeout=3, welcome=False):
         options = {'polling': polling, 'welcome': welcome, 'ping_interval': ping_interval, 'ping_timeout': ping_timeout}
         self.polling = polling
         self._process = subprocess.Popen(command + [str(port), json.dumps(options)], stdin=subprocess.PIPE,
@@ -168,6 +171,21 @@ def _shut_down(sock):
         pass  # The other side was first.
 
 
+def lasting_port():
+    """Gives a free port that the system gives to nobody by itself, so that a server can come back to it."""
+    while True:
+        # Systems give out those from 32768 on, or from 49152.
+        port = random.randrange(20000, 30000)
+        sock = socket.socket()
+        try:
+            sock.bind(('127.0.0.1', port))
+        except EnvironmentError:
+            continue
+        finally:
+            sock.close()
+        return port
+
+
 def python_command():
     """Gives what starts the python-socketio server, or skips the test."""
     for python in (os.environ.get('AMIGOCLOUD_TEST_PYTHON3'), sys.executable, 'python3'):
@@ -185,10 +203,17 @@ def node_command(cache):
     if not (_succeeds(['node', '--version']) and _succeeds(['npm', '--version'])):
         pytest.skip('no Node.js with npm')
     installed = os.path.join(str(cache), 'node_modules', 'socket.io', 'package.json')
-    for name in ('package.json', 'package-lock.json', 'events.js'):
-        shutil.copy(os.path.join(HERE, name), str(cache))
-    if not os.path.exists(installed) and not _succeeds(['npm', 'ci', '--no-audit', '--no-fund'], cwd=str(cache)):
-        pytest.skip('npm cannot install socket.io')
+    with open(os.path.join(str(cache), 'lock'), 'w') as lock:
+        # The workers of pytest-xdist share the cache.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for name in ('package.json', 'package-lock.json', 'events.js'):
+            copy = os.path.join(str(cache), name)
+            # A server of another worker may be reading it.
+            if not os.path.exists(copy) or not filecmp.cmp(os.path.join(HERE, name), copy):
+                shutil.copy(os.path.join(HERE, name), copy)
+        if not (os.path.exists(installed)
+                or _succeeds(['npm', 'ci', '--no-audit', '--no-fund'], cwd=str(cache))):
+            pytest.skip('npm cannot install socket.io')
     return ['node', os.path.join(str(cache), 'events.js')]
 
 

@@ -1,6 +1,0 @@
-NAMELESS: str
-LONGEST_NAME: int
-LONGEST_ENDING: int
-
-def file_name(disposition: str | None, url: str) -> str: ...
-def safe_name(name: str) -> str: ...

@@ -1,0 +1,1 @@
+"""The rows of datasets: reading, tables, writing, geocoding."""

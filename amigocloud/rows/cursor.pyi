@@ -1,0 +1,33 @@
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import geopandas
+import pandas
+import pyarrow
+from typing_extensions import Self
+
+_Progress = bool | Callable[[int, int | None], object] | None
+
+class Cursor(Iterator[dict[str, Any]]):
+    def __init__(
+        self,
+        fetch: Callable[[str, Mapping[str, Any] | None], Any],
+        url: str,
+        params: Mapping[str, Any] | None = None,
+        prefetch: int = 0,
+    ) -> None: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> dict[str, Any]: ...
+    def next(self) -> dict[str, Any]: ...
+    @property
+    def has_next(self) -> bool: ...
+    def get(self, name: str) -> Any: ...
+    def to_dataframe(self, progress: _Progress = None) -> pandas.DataFrame: ...
+    def to_geodataframe(
+        self, geometry: str | None = None, crs: Any = None, progress: _Progress = None
+    ) -> geopandas.GeoDataFrame: ...
+    def to_arrow(self, progress: _Progress = None) -> pyarrow.Table: ...
+    def to_file(
+        self, path: str | os.PathLike[str], progress: _Progress = None, **kwargs: Any
+    ) -> None: ...

@@ -1,0 +1,1 @@
+"""PostgreSQL with PostGIS: a server that the user names, or a private one in the data folder."""
