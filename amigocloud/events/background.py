@@ -255,12 +255,11 @@ class Background(object):
             self._notify()
 
     @contextlib.contextmanager
-    def listening(self, watcher, callback):
-        """Start the thread, and call a function in the loop of gevent after each change.
+    def listening(self, listener):
+        """Start the thread, and wake a listener after each change.
 
         Args:
-            watcher (gevent.core.async): a watcher of that loop.
-            callback (callable): takes no arguments.
+            listener (greenlets.Listener): this thread.
 
         Raises:
             AmigoCloudError: the client is listening already, or the thread cannot be started.
@@ -272,20 +271,18 @@ class Background(object):
             if self._listener:
                 raise AmigoCloudError(
                     'The client is listening already. Call stop_listening first.')
-            self._listener = watcher
-            watcher.start(callback)
+            self._listener = listener
         try:
             yield
         finally:
-            watcher.stop()
-            # In a process that was forked meanwhile, the lock and the loop belong to the parent.
+            # In a process that was forked meanwhile, the lock belongs to the parent.
             if self.process == os.getpid():
-                watcher.close()
                 with self._lock:
                     self._listener = None
                     self._stopping = False
             else:
                 greenlets.register_greenlet()
+            listener.close()
 
     def close(self):
         """Drop everything for good, and wait for the end of the thread."""
@@ -311,8 +308,7 @@ class Background(object):
         self._closed = True
         if self.process != os.getpid():
             return None
-        # Do not wake a daemon thread that listens: gevent would crash if that thread ran while
-        # the interpreter ends.
+        # Do not wake a daemon thread that listens: its work would go on while the interpreter ends.
         self._listener = None
         return self._reset()
 
@@ -333,8 +329,7 @@ class Background(object):
         for changed in self._waiting:
             changed.set()
         if self._listener:
-            # This is the only function of gevent that another thread may call.
-            self._listener.send()
+            self._listener.wake()
 
     def _on_owner_destroyed(self, _):
         # Check _closed first: when Python 2 ends, the modules are gone already.
@@ -437,7 +432,7 @@ class Background(object):
             self._notify()
         self._post(run, event, {})
         # This thread may be a greenlet.
-        switch = greenlets.TimedSwitch(time.sleep)
+        switch = greenlets.TimedSwitch(lambda: time.sleep(0))
         while self.run is run:
             self._post(run, *connection.receive())
             switch.switch_if_due()

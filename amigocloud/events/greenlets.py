@@ -4,12 +4,11 @@ This module imports gevent only where the program has imported it already.
 """
 from __future__ import absolute_import
 
-import contextlib
 import os
 import sys
 import threading
 
-from ..waiting import now
+from ..waiting import new_event, now
 
 #: Seconds for which one greenlet may handle events before other greenlets run.
 SWITCH_SECONDS = 0.01
@@ -80,32 +79,81 @@ def raise_in_main_greenlet(error):
     return True
 
 
-@contextlib.contextmanager
-def hub_of_thread(gevent):
-    """Yield the hub of this thread. Destroy a new one afterwards, unless greenlets need it.
+def _thread_has_hub():
+    # gevent has no public way to look for a hub without making one.
+    local = sys.modules.get('gevent._hub_local')
+    return local is not None and local.get_hub_if_exists() is not None
+
+
+class Listener(object):
+    """The thread that listens: it sleeps until another thread wakes it.
+
+    If the thread has a hub of gevent, its other greenlets run meanwhile. Otherwise it sleeps
+    without gevent, because the interpreter crashes if it ends while a daemon thread runs a hub.
 
     Args:
         gevent (module): the package, which is passed because importing it takes a lock.
+
+    Attributes:
+        handles_signals (bool): whether it is the main thread.
     """
-    # gevent has no public way to look for a hub without making one.
-    from gevent._hub_local import get_hub_if_exists
-    is_new = get_hub_if_exists() is None
-    hub = gevent.get_hub()
-    process = os.getpid()
-    try:
-        yield hub
-        if (hub.loop.default or not is_new) and process == os.getpid():
+
+    def __init__(self, gevent):
+        self.handles_signals = (
+            threads_are_greenlets() or threading.current_thread().name == 'MainThread')
+        self._gevent = gevent
+        self._process = os.getpid()
+        self._awake = new_event()
+        self._loop_awake = gevent.event.Event()
+        self._watcher = None
+
+    def wake(self):
+        """End the current sleep, or the next one. Any thread may call this."""
+        self._awake.set()
+        if self._watcher:
+            # This is the only function of gevent that another thread may call.
+            self._watcher.send()
+
+    def stay_awake(self):
+        """Forget what has woken the thread, which looks for the reason next."""
+        self._awake.clear()
+        self._loop_awake.clear()
+
+    def sleep(self, seconds):
+        """Sleep until ``wake`` is called, and for at most these seconds; None for no limit."""
+        if not _thread_has_hub():
+            self._awake.wait(seconds)
+            return
+        if not self._watcher:
+            watcher = self._gevent.get_hub().loop.async_()
+            watcher.start(self._loop_awake.set)
+            self._watcher = watcher
+        # It may have been woken before there was a watcher.
+        if not self._awake.is_set():
+            self._loop_awake.wait(seconds)
+
+    def switch(self):
+        """Let other greenlets run."""
+        if _thread_has_hub():
+            self._gevent.sleep(0)
+
+    def close(self):
+        """Release what the thread needed for sleeping."""
+        if self._watcher:
+            self._watcher.stop()
+        # In a process that was forked meanwhile, the loop belongs to the parent.
+        if self._process == os.getpid():
+            if self._watcher:
+                self._watcher.close()
             # The loop keeps the exception of a time-out until it runs again, and the traceback of
             # that exception keeps the client alive.
-            gevent.sleep(0)
-    finally:
-        is_own = is_new and not hub.loop.default and process == os.getpid()
-        if is_own and gevent.getcurrent() is hub.parent:
-            # If the loop has not run yet, or is still running its callbacks, join times out even if
-            # nothing needs the hub. After a timer, join ends the loop.
-            gevent.sleep(0.001)
-            if hub.join(timeout=0):
-                hub.destroy(destroy_loop=True)
+            self.switch()
+
+
+def _thread_has_hub():
+    # gevent has no public way to look for a hub without making one.
+    from gevent._hub_local import get_hub_if_exists
+    return get_hub_if_exists() is not None
 
 
 class TimedSwitch(object):
@@ -114,15 +162,15 @@ class TimedSwitch(object):
     A switch after each event would take most of the time.
 
     Args:
-        sleep (callable): a function that lets other greenlets run when it is called with 0.
+        switch (callable): lets other greenlets run.
     """
 
-    def __init__(self, sleep):
-        self._sleep = sleep
+    def __init__(self, switch):
+        self._switch = switch
         self._due = 0
 
     def switch_if_due(self):
         """Let other greenlets run if the last switch was SWITCH_SECONDS ago."""
         if now() >= self._due:
-            self._sleep(0)
+            self._switch()
             self._due = now() + SWITCH_SECONDS

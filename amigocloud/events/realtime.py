@@ -23,10 +23,8 @@ LOG = logging.getLogger(__name__)
 
 _FOREVER = float('inf')
 
-#: Seconds of the longest sleep of ``wait`` in the main thread. Only a loop that is awake calls the
-#: handler of a signal such as Ctrl-C, and one that comes just before the loop falls asleep does not
-#: wake it. Other threads handle no signals, and a daemon thread that wakes crashes the interpreter
-#: while that ends.
+#: Seconds of the longest sleep of ``wait`` in the main thread, which calls the handler of a signal
+#: such as Ctrl-C. A signal that comes just before the thread falls asleep does not wake it.
 SIGNAL_SECONDS = 0.5
 
 
@@ -143,30 +141,27 @@ class Realtime(object):
         if seconds is not None:
             checks.seconds('seconds', seconds)
         deadline = now() + seconds if seconds else _FOREVER
-        gevent = import_gevent()
         background = self._background
-        with greenlets.hub_of_thread(gevent) as hub:
-            wake = gevent.event.Event()
-            # Only the main thread has the default loop.
-            longest = SIGNAL_SECONDS if hub.loop.default else _FOREVER
-            with background.listening(hub.loop.async_(), wake.set):
-                remaining = len(background.mailbox) if seconds == 0 else _FOREVER
-                switch = greenlets.TimedSwitch(gevent.sleep)
-                while background.is_listening:
-                    wake.clear()
-                    left = deadline - now()
-                    event = background.mailbox.take() if left > 0 and remaining else None
-                    if event:
-                        remaining -= 1
-                        self._dispatch(*event)
-                        switch.switch_if_due()
-                    elif background.error:
-                        background.raise_error()
-                    elif background.run is None or left <= 0 or seconds == 0:
-                        break
-                    else:
-                        pause = min(left, longest)
-                        wake.wait(None if pause == _FOREVER else pause)
+        listener = greenlets.Listener(import_gevent())
+        longest = SIGNAL_SECONDS if listener.handles_signals else _FOREVER
+        with background.listening(listener):
+            remaining = len(background.mailbox) if seconds == 0 else _FOREVER
+            switch = greenlets.TimedSwitch(listener.switch)
+            while background.is_listening:
+                listener.stay_awake()
+                left = deadline - now()
+                event = background.mailbox.take() if left > 0 and remaining else None
+                if event:
+                    remaining -= 1
+                    self._dispatch(*event)
+                    switch.switch_if_due()
+                elif background.error:
+                    background.raise_error()
+                elif background.run is None or left <= 0 or seconds == 0:
+                    break
+                else:
+                    pause = min(left, longest)
+                    listener.sleep(None if pause == _FOREVER else pause)
 
     def stop(self):
         """End ``wait``, from a callback or from any thread.
