@@ -79,12 +79,6 @@ def raise_in_main_greenlet(error):
     return True
 
 
-def _thread_has_hub():
-    # gevent has no public way to look for a hub without making one.
-    local = sys.modules.get('gevent._hub_local')
-    return local is not None and local.get_hub_if_exists() is not None
-
-
 class Listener(object):
     """The thread that listens: it sleeps until another thread wakes it.
 
@@ -102,6 +96,10 @@ class Listener(object):
         self.handles_signals = (
             threads_are_greenlets() or threading.current_thread().name == 'MainThread')
         self._gevent = gevent
+        # gevent has no public way to look for the hub of a thread without making one. Import this
+        # here: Python 2 crashes if it ends while a thread imports.
+        from gevent._hub_local import get_hub_if_exists
+        self._hub = get_hub_if_exists
         self._process = os.getpid()
         self._awake = new_event()
         self._loop_awake = gevent.event.Event()
@@ -121,11 +119,12 @@ class Listener(object):
 
     def sleep(self, seconds):
         """Sleep until ``wake`` is called, and for at most these seconds; None for no limit."""
-        if not _thread_has_hub():
+        hub = self._hub()
+        if hub is None:
             self._awake.wait(seconds)
             return
         if not self._watcher:
-            watcher = self._gevent.get_hub().loop.async_()
+            watcher = hub.loop.async_()
             watcher.start(self._loop_awake.set)
             self._watcher = watcher
         # It may have been woken before there was a watcher.
@@ -134,7 +133,7 @@ class Listener(object):
 
     def switch(self):
         """Let other greenlets run."""
-        if _thread_has_hub():
+        if self._hub():
             self._gevent.sleep(0)
 
     def close(self):
@@ -148,12 +147,6 @@ class Listener(object):
             # The loop keeps the exception of a time-out until it runs again, and the traceback of
             # that exception keeps the client alive.
             self.switch()
-
-
-def _thread_has_hub():
-    # gevent has no public way to look for a hub without making one.
-    from gevent._hub_local import get_hub_if_exists
-    return get_hub_if_exists() is not None
 
 
 class TimedSwitch(object):
