@@ -14,8 +14,8 @@ FOLDER = os.path.dirname(amigocloud.__file__)
 #: From the top down: a module imports only what stands behind it.
 FLOORS = [
     '__main__', 'cli', 'amigocloud', 'client', 'project',
-    'rows.writing', 'rows.upserts', 'rows.history', 'rows.changes', 'rows.results', 'rows.fitting', 'rows.geocoding',
-    'rows.positions',
+    'rows.writing', 'rows.upserts', 'rows.history', 'rows.changes', 'rows.sending', 'rows.batches', 'rows.results',
+    'rows.fitting', 'rows.geocoding', 'rows.positions',
     'files.photos', 'files.tiles', 'files.downloads', 'files.filenames', 'files.uploads', 'files.chunks',
     'files.multipart',
     'events.realtime', 'events.background', 'events.imports', 'events.mailbox',

@@ -12,7 +12,7 @@ from conftest import Answer
 
 from amigocloud import AmigoCloud, AmigoCloudError, AmigoCloudJobError, jobs
 from amigocloud.exceptions import AmigoCloudValueError
-from amigocloud.rows import changes
+from amigocloud.rows import batches
 
 URL = '/api/v1/projects/1/datasets/2/submit_change'
 JOB = '/api/v1/me/jobs/j'
@@ -141,7 +141,7 @@ def test_values__of_shapely(wire, client):
     ({'n': b'\xff'}, r"column u?'n': .*(not valid UTF-8|no column)"),
     ({'n': 'x' * 2000}, 'Row 1, counted from 0: it takes 2')])
 def test_rows__bad(wire, client, monkeypatch, row, message):
-    monkeypatch.setattr(changes, 'BATCH_SIZE', 3000)
+    monkeypatch.setattr(batches, 'BATCH_SIZE', 3000)
     for rows in ([{'n': 1}, row], iter([{'n': 1}, row])):
         with pytest.raises(AmigoCloudValueError, match='Row 1, counted from 0: ') as caught:
             client.project(1).dataset(2).insert(rows)
@@ -183,7 +183,7 @@ def test_no_rows(wire, client, rows):
 
 @pytest.mark.parametrize('text', ['x', '"', '\\', u'\u00e4', u'\U0001f333', '\n'])
 def test_batches__stay_below_the_limit(wire, client, monkeypatch, text):
-    monkeypatch.setattr(changes, 'BATCH_SIZE', 4000)
+    monkeypatch.setattr(batches, 'BATCH_SIZE', 4000)
     rows = [{'n': text * (number % 40)} for number in range(100)]
     amigo_ids = client.project(1).dataset(2).insert(rows).amigo_ids
     posts = [request for request in wire.requests if request.path == URL]
@@ -196,7 +196,7 @@ def test_batches__stay_below_the_limit(wire, client, monkeypatch, text):
 
 
 def test_batches__of_an_iterator_are_sent_as_they_fill(wire, client, monkeypatch):
-    monkeypatch.setattr(changes, 'BATCH_SIZE', 3000)
+    monkeypatch.setattr(batches, 'BATCH_SIZE', 3000)
     taken, taken_at = [0], []
 
     def rows():
@@ -217,7 +217,7 @@ def test_batches__of_an_iterator_are_sent_as_they_fill(wire, client, monkeypatch
 
 
 def test_batches__bad_row_of_an_iterator(wire, client, monkeypatch):
-    monkeypatch.setattr(changes, 'BATCH_SIZE', 3000)
+    monkeypatch.setattr(batches, 'BATCH_SIZE', 3000)
     with pytest.raises(AmigoCloudValueError,
                        match=r'(\d+) rows were written, but then: Row 59, counted') as caught:
         client.project(1).dataset(2).insert(
@@ -227,7 +227,7 @@ def test_batches__bad_row_of_an_iterator(wire, client, monkeypatch):
 
 @pytest.mark.parametrize('second', [Answer({'error': ['full']}, 400), lambda request: None])
 def test_batches__one_that_fails(wire, client, monkeypatch, second):
-    monkeypatch.setattr(changes, 'BATCH_SIZE', 3000)
+    monkeypatch.setattr(batches, 'BATCH_SIZE', 3000)
     wire.answers[URL] = [{'job': 'j'}, second]
     with pytest.raises(AmigoCloudError) as caught:
         client.project(1).dataset(2).insert([{'n': number} for number in range(60)])
@@ -240,7 +240,7 @@ def test_batches__one_that_fails(wire, client, monkeypatch, second):
 
 
 def test_batches__a_job_that_fails(wire, client, monkeypatch):
-    monkeypatch.setattr(changes, 'BATCH_SIZE', 3000)
+    monkeypatch.setattr(batches, 'BATCH_SIZE', 3000)
     wire.answers[JOB] = [{'status': 'SUCCESS'}, {'status': 'FAILURE', 'extra': {'error': ['full']}}]
     with pytest.raises(AmigoCloudJobError,
                        match='rows were written, but then: Job j ended with .*full') as caught:
@@ -264,7 +264,7 @@ FAILURES = [Boom(7, 'here'), ValueError(u'\xe4'), KeyError('x'), EnvironmentErro
 
 @pytest.mark.parametrize('failure', FAILURES, ids=lambda failure: type(failure).__name__)
 def test_batches__rows_that_raise(wire, client, monkeypatch, failure):
-    monkeypatch.setattr(changes, 'BATCH_SIZE', 3000)
+    monkeypatch.setattr(batches, 'BATCH_SIZE', 3000)
 
     def rows():
         for number in range(60):
@@ -287,7 +287,7 @@ def test_batches__rows_that_raise(wire, client, monkeypatch, failure):
 
 
 def test_batches__interrupted(wire, client, monkeypatch):
-    monkeypatch.setattr(changes, 'BATCH_SIZE', 3000)
+    monkeypatch.setattr(batches, 'BATCH_SIZE', 3000)
 
     def rows():
         for number in range(60):
@@ -323,7 +323,7 @@ def test_unanswered__is_not_sent_again(wire, client):
                                     b'{"job": null}', b'{"job": [1]}', b'"stored"'])
 def test_answer_without_a_job(wire, client, monkeypatch, answer):
     """Such as a proxy sends. Nothing says that the rows are written."""
-    monkeypatch.setattr(changes, 'BATCH_SIZE', 1200)
+    monkeypatch.setattr(batches, 'BATCH_SIZE', 1200)
     wire.answers[URL] = [{'job': 'j'}, Answer(answer)]
     with pytest.raises(AmigoCloudError,
                        match='^1 rows were written, .* unknown whether these 1 rows') as caught:
@@ -415,7 +415,7 @@ def test_rate_limit__smaller_batches(limited, client):
 
 
 def test_rate_limit__later_batches_stay_small(limited, client, monkeypatch):
-    monkeypatch.setattr(changes, 'BATCH_SIZE', changes._ENVELOPE_SIZE + 500)
+    monkeypatch.setattr(batches, 'BATCH_SIZE', batches._ENVELOPE_SIZE + 500)
     amigo_ids = client.project(1).dataset(2).update(rows_of(8)).updated
     assert amigo_ids == [row['amigo_id'] for row in limited.stored] and len(amigo_ids) == 8
     assert limited.sizes == [4] * 4 + [2] * 4

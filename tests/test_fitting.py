@@ -12,7 +12,7 @@ import shapely
 
 from amigocloud import AmigoCloud, AmigoCloudError, jobs
 from amigocloud.exceptions import AmigoCloudValueError
-from amigocloud.rows import changes
+from amigocloud.rows import batches
 
 CREATE = PROJECT + '/datasets/create'
 UTC = datetime.timezone.utc
@@ -94,7 +94,7 @@ def test_append(service, project):
 @pytest.mark.parametrize('fault', ['before', 'after', 500, 400])
 @pytest.mark.parametrize('if_exists, number', [('replace', 0), ('replace', 1), ('replace', 2), ('append', 1)])
 def test_repeated_after_a_fault(monkeypatch, service, project, if_exists, number, fault):
-    monkeypatch.setattr(changes, 'BATCH_SIZE', 1150)
+    monkeypatch.setattr(batches, 'BATCH_SIZE', 1150)
     table = frame(6, amigo_id=['own{}'.format(n) for n in range(6)])
     service.faults[number] = fault
     with pytest.raises(AmigoCloudError) as caught:

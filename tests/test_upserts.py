@@ -10,7 +10,7 @@ from table_service import CHANGE, DATASET, SQL, TableService
 
 from amigocloud import AmigoCloud, AmigoCloudError, jobs
 from amigocloud.exceptions import AmigoCloudValueError
-from amigocloud.rows import changes, upserts
+from amigocloud.rows import batches, changes, upserts
 from amigocloud.rows.comparing import ABSENT, differences
 from amigocloud.rows.results import WriteResult
 
@@ -117,7 +117,7 @@ ROWS = [{'code': 'x', 'n': 1}]
     ([{'amigo_id': 'old', 'n': 1}, {'amigo_id': 'new', 'name': 'x' * 2000}], 'amigo_id', 'Row 1, .*it takes 2'),
     ([{'amigo_id': 'old', 'n': 1}, {'amigo_id': 'old2', 'name': 'x' * 2000}], 'amigo_id', 'Row 1, .*it takes 2')])
 def test_upsert__bad(monkeypatch, wire, service, dataset, rows, key, message):
-    monkeypatch.setattr(changes, 'BATCH_SIZE', 3000)
+    monkeypatch.setattr(batches, 'BATCH_SIZE', 3000)
     service.rows = [{'amigo_id': 'old', 'n': 1}, {'amigo_id': 'old2', 'name': ''}]
     with pytest.raises(AmigoCloudValueError, match=re.sub(r"(?<![\w?])'", "u?'", message)):
         dataset.upsert(rows, key)
@@ -151,7 +151,7 @@ FAULTS = ['before', 'after', 500, ('after', 500), ('after', 502), 400]
 @pytest.mark.parametrize('fault', FAULTS)
 @pytest.mark.parametrize('number', [0, 1, 2, 3])
 def test_upsert__repeated_after_a_fault(monkeypatch, service, dataset, number, fault):
-    monkeypatch.setattr(changes, 'BATCH_SIZE', 1150)
+    monkeypatch.setattr(batches, 'BATCH_SIZE', 1150)
     service.rows = [{'amigo_id': str(n), 'code': 'old{}'.format(n), 'n': n} for n in range(4)]
     rows = [{'code': 'new{}'.format(n), 'n': n} for n in range(4)]
     rows += [{'code': 'old{}'.format(n), 'n': n + 10 * (n > 0)} for n in range(4)]
@@ -177,7 +177,7 @@ def test_upsert__repeated_after_a_fault(monkeypatch, service, dataset, number, f
 @pytest.mark.parametrize('fault', FAULTS)
 @pytest.mark.parametrize('kind', [list, iter])
 def test_insert__repeated_after_a_fault(monkeypatch, service, dataset, fault, kind):
-    monkeypatch.setattr(changes, 'BATCH_SIZE', 1150)
+    monkeypatch.setattr(batches, 'BATCH_SIZE', 1150)
     rows = [{'amigo_id': 'own{}'.format(n), 'n': n} for n in range(8)]
     service.faults[1] = fault
     with pytest.raises(AmigoCloudError) as caught:
@@ -321,7 +321,7 @@ def test_upsert__frame(service, dataset):
     ({'amigo_id': ['x', 'y', 'z']}, 'amigo_id', 'The frame has no column besides amigo_id')])
 def test_upsert__frame_bad(monkeypatch, service, dataset, columns, key, message):
     pandas = pytest.importorskip('pandas')
-    monkeypatch.setattr(changes, 'BATCH_SIZE', 3000)
+    monkeypatch.setattr(batches, 'BATCH_SIZE', 3000)
     with pytest.raises(AmigoCloudValueError, match=message):
         dataset.upsert(pandas.DataFrame(columns), key)
     assert not service.changes
@@ -490,7 +490,7 @@ def test_upsert__errors_before_the_first_batch_have_lists(wire, service, dataset
 
 def test_upsert__frame_with_a_row_that_is_too_large(monkeypatch, wire, dataset):
     pandas = pytest.importorskip('pandas')
-    monkeypatch.setattr(changes, 'BATCH_SIZE', 3000)
+    monkeypatch.setattr(batches, 'BATCH_SIZE', 3000)
     with pytest.raises(AmigoCloudValueError, match='Row 1, counted from 0: it takes 9'):
         dataset.upsert(pandas.DataFrame({'code': ['x', 'y'], 'name': ['a', 'b' * 9000]}), 'code')
     assert not wire.requests

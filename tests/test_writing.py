@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from amigocloud import AmigoCloud, AmigoCloudError, AmigoCloudJobError, jobs
 from amigocloud.exceptions import AmigoCloudValueError
-from amigocloud.rows import changes, columns
+from amigocloud.rows import batches, columns
 
 NEEDS_M = pytest.mark.skipif(shapely.geos_version < (3, 12, 0),
                              reason='GEOS before 3.12 reads M as Z')
@@ -202,7 +202,7 @@ def test_round_trip__amigo_ids_of_the_frame(there_and_back):
 
 def test_round_trip__in_slices_and_batches(there_and_back, monkeypatch):
     monkeypatch.setattr(columns, 'SLICE_ROWS', 7)
-    monkeypatch.setattr(changes, 'BATCH_SIZE', 6000)
+    monkeypatch.setattr(batches, 'BATCH_SIZE', 6000)
     frame = geopandas.GeoDataFrame(
         {'n': pandas.array(range(50), 'Int64')},
         geometry=points(*[(n, n) for n in range(50)])).loc[::-1]
@@ -212,7 +212,7 @@ def test_round_trip__in_slices_and_batches(there_and_back, monkeypatch):
 @pytest.mark.parametrize('text', ['x', '"', '\\', u'\U0001f333'])
 def test_batches__as_of_single_rows(accepting, client, monkeypatch, text):
     monkeypatch.setattr(columns, 'SLICE_ROWS', 33)
-    monkeypatch.setattr(changes, 'BATCH_SIZE', 4000)
+    monkeypatch.setattr(batches, 'BATCH_SIZE', 4000)
     frame = pandas.DataFrame({'n': [text * (number % 40) for number in range(100)], '%s': 1,
                               'amigo_id': ['a{}'.format(number) for number in range(100)]})
     bodies = []
@@ -380,7 +380,7 @@ def test_frame_is_not_changed(accepting, client):
 
 
 def test_progress(accepting, client, monkeypatch):
-    monkeypatch.setattr(changes, 'BATCH_SIZE', 1200)
+    monkeypatch.setattr(batches, 'BATCH_SIZE', 1200)
     told = []
     client.project(1).create_dataset('trees', pandas.DataFrame({'n': range(4)}),
                                      lambda *args: told.append(args))
@@ -475,7 +475,7 @@ def test_without_pandas(wire, client, monkeypatch):
 
 
 def test_too_large_a_row(wire, client, monkeypatch):
-    monkeypatch.setattr(changes, 'BATCH_SIZE', 3000)
+    monkeypatch.setattr(batches, 'BATCH_SIZE', 3000)
     frame = pandas.DataFrame({'n': ['x', 'x' * 2000]})
     with pytest.raises(AmigoCloudValueError, match='Row 1, counted from 0: it takes 2'):
         client.project(1).create_dataset('trees', frame)
@@ -504,7 +504,7 @@ def test_fails__creation_job(accepting, client):
 
 
 def test_fails__second_batch(accepting, client, monkeypatch):
-    monkeypatch.setattr(changes, 'BATCH_SIZE', 1200)
+    monkeypatch.setattr(batches, 'BATCH_SIZE', 1200)
     accepting.answers[DATASET + '/submit_change'] = [{'job': 'j'}, Answer({'error': ['full']}, 400)]
     with pytest.raises(AmigoCloudError,
                        match='^Dataset 9 was created but .*: 2 rows were written, but then: 400'):

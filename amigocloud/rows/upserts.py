@@ -8,7 +8,7 @@ import six
 from six.moves.urllib.parse import quote
 
 from ..exceptions import AmigoCloudError, AmigoCloudValueError, shortened, shown
-from . import changes, schema
+from . import batches, schema, sending
 from .columns import AMIGO_ID, checked_name, frame_columns, in_row, in_value, values_of
 from .comparing import ABSENT, UNCERTAIN, canonical, differences
 from .literals import identifier, literal
@@ -20,14 +20,14 @@ _KEYS_SIZE = 8000
 # The types of columns whose values can be a key: equal ones have one form.
 _KEY_KINDS = ('string', 'integer', 'bigint', 'date', 'datetime')
 
-_ADVICE = changes.WAIT + u'repeat the call, which finds the rows that exist by their key.'
+_ADVICE = sending.WAIT + u'repeat the call, which finds the rows that exist by their key.'
 
 
-@changes.listing_written
+@sending.listing_written
 def upsert(dataset, rows, key):
     """Insert and update rows by a key; see ``Dataset.upsert``."""
     key = checked_name(key)
-    table = _FrameRows(rows) if changes.is_frame(rows) else _DictRows(rows)
+    table = _FrameRows(rows) if batches.is_frame(rows) else _DictRows(rows)
     if not table.count:
         return WriteResult()
     if key not in table.names:
@@ -48,7 +48,7 @@ def upsert(dataset, rows, key):
     for place in new:
         amigo_ids[place] = keys[place] if key == AMIGO_ID else uuid.uuid4().hex
     is_written = set(new).union(changed)
-    inserted, updated = changes.submit(
+    inserted, updated = sending.submit(
         dataset, [(action, table.batches(some, amigo_ids))
                   for action, some in (('INSERT', new), ('UPDATE', changed))], advice=_ADVICE)
     return WriteResult(amigo_ids, inserted, updated, unchanged=[
@@ -72,12 +72,12 @@ class _DictRows(object):
     cure = u''
 
     def __init__(self, rows):
-        changes.check_is_iterable(rows)
+        batches.check_is_iterable(rows)
         self._rows = []
         self._first = collections.OrderedDict()
-        for number, row in enumerate(changes.rows_of(rows)):
+        for number, row in enumerate(batches.rows_of(rows)):
             try:
-                self._rows.append(changes.values_of_row(row))
+                self._rows.append(batches.values_of_row(row))
             except AmigoCloudValueError as error:
                 six.raise_from(in_row(number, error), error)
             for name in self._rows[-1]:
@@ -95,12 +95,12 @@ class _DictRows(object):
         return u'Row {}, counted from 0'.format(self._first[name])
 
     def batches(self, places, amigo_ids):
-        """Return the batches of some rows; see ``changes.submit``."""
+        """Return the batches of some rows; see ``sending.submit``."""
         def encode(place):
             values = dict(self._rows[place])
             values.pop(AMIGO_ID, None)
-            return changes.change_of(amigo_ids[place], values)
-        return changes.row_batches(list(changes.encoded(zip(places, places), encode)))
+            return batches.change_of(amigo_ids[place], values)
+        return batches.entry_batches(list(batches.encoded(zip(places, places), encode)))
 
 
 class _FrameRows(object):
@@ -116,7 +116,7 @@ class _FrameRows(object):
         self._frame = frame
         columns = frame_columns(frame)
         # An amigo_id has at most as many characters as a new one.
-        changes.check_columns(columns, [uuid.uuid4().hex] * len(frame))
+        batches.check_columns(columns, [uuid.uuid4().hex] * len(frame))
         self._columns = {column.name: column for column in columns}
         self.names = list(frame.columns)
         self.count = len(frame)
@@ -135,7 +135,7 @@ class _FrameRows(object):
     def batches(self, places, amigo_ids):
         if not places:
             return ()
-        return changes.frame_batches(
+        return batches.frame_batches(
             self._frame.iloc[places], [amigo_ids[place] for place in places])
 
 

@@ -12,7 +12,7 @@ from .. import checks, extras
 from ..exceptions import AmigoCloudError, AmigoCloudValueError, shortened, shown
 from ..jobs import names_job
 from ..progress import check_progress, reporting
-from . import changes, finding, fitting, queries
+from . import batches, changes, finding, fitting, queries, sending
 from .columns import (
     AMIGO_ID,
     HEAD_SIZE,
@@ -45,7 +45,7 @@ _DIMENSIONS = {0: '', 0x80000000: 'Z', 0x40000000: 'M', 0xC0000000: 'ZM'}
 _ALL_DIMENSIONS = 0xC0000000
 
 
-@changes.listing_written
+@sending.listing_written
 def create_dataset(project, name, content, progress, if_exists, add_columns):
     """Create a dataset, or write into the one with its name; see ``Project.create_dataset``."""
     check_progress(progress)
@@ -92,7 +92,7 @@ class _Rows(object):
         self.frame = content
         self.schema, self.columns = _columns(content)
         self.amigo_ids = _amigo_ids(content)
-        changes.check_columns(self.columns, self.amigo_ids)
+        batches.check_columns(self.columns, self.amigo_ids)
 
 
 def _create(project, name, rows, progress):
