@@ -187,7 +187,7 @@ def check_columns(columns, amigo_ids):
 
 
 def column_batches(columns, amigo_ids):
-    """Yield batches as ``sending.submit`` takes them, in which each text is the JSON of many rows."""
+    """Yield batches for ``sending.submit``, in which each text is the JSON of many rows."""
     first = 0
     texts = []
     size = _ENVELOPE_SIZE

@@ -227,31 +227,29 @@ def _new_frame_batches(dataset, frame, amigo_ids, unchanged):
     amigo_ids.extend(_ids_of_frame(frame, new_amigo_ids))
     # All rows are checked before anything is sent.
     columns = checked_columns(frame, amigo_ids)
-    new, present = keep_new(dataset, frame, columns, amigo_ids)
+    columns, new, present = new_part(dataset, frame, columns, amigo_ids)
     unchanged.extend(present)
     return column_batches(columns, new)
 
 
-def keep_new(dataset, frame, columns, amigo_ids):
-    """Keep the rows that a dataset does not have yet, as they are encoded.
-
-    Another table of these rows could get other types.
+def new_part(dataset, frame, columns, amigo_ids):
+    """Return the part of a frame that a dataset does not have yet.
 
     Args:
         dataset (Dataset): the dataset.
         frame (pandas.DataFrame): all rows.
-        columns (list of Column): the columns of the frame, which lose the other rows.
+        columns (list of Column): the columns of the frame.
         amigo_ids (list of str): the amigo_id of each row.
 
     Returns:
-        tuple of list: the amigo_ids of the rows that are kept, and of the others.
+        tuple of list: the columns and the amigo_ids of the rows that are new, and the amigo_ids of
+        the others.
     """
     present = present_ids(dataset, own_ids(frame))
     if present:
         places = [place for place, amigo_id in enumerate(amigo_ids) if amigo_id not in present]
-        for column in columns:
-            column.keep(places)
-    return ([amigo_id for amigo_id in amigo_ids if amigo_id not in present],
+        columns = [column.part(places) for column in columns]
+    return (columns, [amigo_id for amigo_id in amigo_ids if amigo_id not in present],
             [amigo_id for amigo_id in amigo_ids if amigo_id in present])
 
 

@@ -1,6 +1,7 @@
 """Encode values of rows as JSON, one by one or a whole column of a frame at a time."""
 from __future__ import absolute_import
 
+import copy
 import datetime
 import decimal
 import functools
@@ -178,11 +179,16 @@ class Column(object):
             return self._texts[start:end]
         return self._encode(self._series.iloc[start:end])
 
-    def keep(self, places):
-        """Keep the values of some rows only."""
-        self._series = self._series.iloc[places]
+    def part(self, places):
+        """Return a column of some of the rows, which are encoded as in this one.
+
+        A table of only these rows could get other types.
+        """
+        column = copy.copy(self)
+        column._series = self._series.iloc[places]
         if self._texts is not None:
-            self._texts = [self._texts[place] for place in places]
+            column._texts = [self._texts[place] for place in places]
+        return column
 
     def values(self, as_dates=False):
         """Return the values as the service returns them, where it is certain how.
@@ -275,9 +281,11 @@ class GeometryColumn(object):
         self._srid = srid
         self.wkbs = shapely.to_wkb(series.to_numpy(), include_srid=srid is None).tolist()
 
-    def keep(self, places):
-        """Keep the geometries of some rows only."""
-        self.wkbs = [self.wkbs[place] for place in places]
+    def part(self, places):
+        """Return a column of some of the rows."""
+        column = copy.copy(self)
+        column.wkbs = [self.wkbs[place] for place in places]
+        return column
 
     def heads(self):
         """Return the different heads of the WKB, which are byte order and type, as a set."""

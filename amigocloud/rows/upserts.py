@@ -9,7 +9,7 @@ from six.moves.urllib.parse import quote
 
 from ..exceptions import AmigoCloudError, AmigoCloudValueError, shortened, shown
 from . import batches, schema, sending
-from .columns import AMIGO_ID, checked_name, frame_columns, in_row, in_value, values_of
+from .columns import AMIGO_ID, checked_name, in_row, in_value, values_of
 from .comparing import ABSENT, UNCERTAIN, canonical, differences
 from .literals import identifier, literal
 from .results import WriteResult
@@ -114,10 +114,9 @@ class _FrameRows(object):
 
     def __init__(self, frame):
         self._frame = frame
-        columns = frame_columns(frame)
         # An amigo_id has at most as many characters as a new one.
-        batches.check_columns(columns, [uuid.uuid4().hex] * len(frame))
-        self._columns = {column.name: column for column in columns}
+        columns = batches.checked_columns(frame, [uuid.uuid4().hex] * len(frame))
+        self._columns = collections.OrderedDict((column.name, column) for column in columns)
         self.names = list(frame.columns)
         self.count = len(frame)
 
@@ -133,10 +132,8 @@ class _FrameRows(object):
         return u'The frame'
 
     def batches(self, places, amigo_ids):
-        if not places:
-            return ()
-        return batches.frame_batches(
-            self._frame.iloc[places], [amigo_ids[place] for place in places])
+        columns = [column.part(places) for column in self._columns.values()]
+        return batches.column_batches(columns, [amigo_ids[place] for place in places])
 
 
 def _check_given(key, keys):

@@ -123,7 +123,8 @@ def _write_into(dataset, rows, progress, if_exists, add_columns):
     amigo_ids = rows.amigo_ids
     unchanged = []
     if if_exists == 'append' and rows.frame is not None:
-        rows.amigo_ids, unchanged = changes.keep_new(dataset, rows.frame, rows.columns, amigo_ids)
+        rows.columns, rows.amigo_ids, unchanged = changes.new_part(
+            dataset, rows.frame, rows.columns, amigo_ids)
     for column in missing:
         dataset.add_column(column['name'], column['type'])
     if if_exists == 'append':
