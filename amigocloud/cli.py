@@ -111,7 +111,8 @@ def _sql(client, options, console):
     project = client.project(options.project)
     if not _reads(options.query):
         if options.output is not None:
-            raise AmigoCloudValueError('--output needs a query that returns rows.')
+            raise AmigoCloudValueError(
+                '--output needs a query that returns rows, but this query writes.')
         _execute(project, options, console)
     elif options.output is not None:
         _write_file(project.sql(options.query), options.output, console.progress('Reading', 'rows'))
@@ -379,7 +380,8 @@ def _token(path):
         six.raise_from(AmigoCloudValueError('The file of --token-file cannot be read: {}'.format(
             getattr(error, 'strerror', None) or 'it is not text.')), error)
     if not token:
-        raise AmigoCloudValueError('The first line of the file of --token-file is empty.')
+        raise AmigoCloudValueError(
+            'The first line of the file of --token-file is empty; write the token into it.')
     return token
 
 
@@ -404,7 +406,7 @@ def _described(error):
 
 
 class _Refuse(argparse.Action):
-    """Refuses a token among the arguments: all users of a machine can read them."""
+    """Refuse a token among the arguments: all users of a machine can read them."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         parser.error('a token cannot be an argument, which other users of the machine can read; '

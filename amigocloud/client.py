@@ -51,7 +51,8 @@ class AmigoCloud(object):
         websocket_port (int): the port for live events. Defaults to the port of base_url.
         session (requests.Session): sends the requests, for proxies of your own or test doubles; it
             stores no cookies from then on. Live events use its ``verify``, ``proxies`` and
-            ``cert``. By default the client creates its own session.
+            ``cert``. It cannot be combined with verify or proxies; set these on the session. By
+            default the client creates its own session.
         timeout (float or tuple): seconds to connect and seconds between two bytes of a response,
             for calls without a timeout of their own. Defaults to (10, 300).
         retries (int): the maximum number of retries per request. The client retries a request that
@@ -375,7 +376,7 @@ class AmigoCloud(object):
         """Return a gallery of photos; nothing is sent.
 
         Args:
-            gallery_id (int): the id of the gallery.
+            gallery_id (int or str): the id of the gallery.
 
         Returns:
             Gallery: the gallery, with methods to upload and download photos.
@@ -440,7 +441,7 @@ class AmigoCloud(object):
 
         Args:
             project_owner (int): the id of the user whose project it is.
-            project_id (int): the project.
+            project_id (int or str): the project.
             file_obj, chunk_size, force_chunked, resume, progress: see ``upload_file``.
             extra_data (dict): settings of the import, such as ``{'dataset_write_action':
                 'overwrite', 'csv_props.delimiter': ';'}``.
@@ -461,11 +462,11 @@ class AmigoCloud(object):
     def upload_gallery_photo(self, gallery_id, source_amigo_id, file_obj,
                              chunk_size=uploads.CHUNK_SIZE, force_chunked=False, metadata=None,
                              filename=None, resume=None, progress=None):
-        """Upload a photo of a feature, at ``/related_tables/GALLERY/upload``.
+        """Upload a photo of a row, at ``/related_tables/GALLERY/upload``.
 
         Args:
-            gallery_id (int): the gallery.
-            source_amigo_id (str): the amigo_id of the feature.
+            gallery_id (int or str): the gallery.
+            source_amigo_id (str): the amigo_id of the row.
             file_obj, chunk_size, force_chunked, resume, progress: see ``upload_file``.
             metadata (dict): further fields to store with the photo.
             filename (str): the name of the photo. Defaults to the name of the file; required for a
@@ -495,8 +496,8 @@ class AmigoCloud(object):
         """Fill the points of a dataset from its addresses; see ``Dataset.geocode``.
 
         Args:
-            project_id (int): the project; None for that of a project token.
-            dataset_id (int): the dataset.
+            project_id (int or str): the project; None for that of a project token.
+            dataset_id (int or str): the dataset.
             address_field (str): the column of the addresses.
             geometry_field (str): the column of the points, written in SRID 4326.
             progress (bool or callable): ``progress(done, total)`` is called after each batch; True
@@ -561,7 +562,7 @@ class AmigoCloud(object):
                 which needs ``pip install "amigocloud[progress]"``.
 
         Returns:
-            str: the path; None for an open file.
+            str: the path, or bytes if destination is bytes; None for an open file.
 
         Raises:
             IOError: the file cannot be written, for example because the disk is full.
@@ -576,8 +577,8 @@ class AmigoCloud(object):
     def listen_user_events(self):
         """Subscribe to the events of the user, such as ``project:creation_succeeded``.
 
-        Takes a session from ``/me/start_websocket_session``, and a fresh one after each
-        reconnection.
+        The session comes from ``/me/start_websocket_session``; each reconnection requests a new
+        one.
 
         Raises:
             AmigoCloudError: the login is not by a user token, or there is no connection.
@@ -592,13 +593,13 @@ class AmigoCloud(object):
     def listen_dataset_events(self, owner_id, project_id, dataset_id):
         """Subscribe to the events of a dataset, such as ``realtime``; see ``Dataset.listen``.
 
-        Takes a session from
+        The session comes from
         ``/users/OWNER/projects/PROJECT/datasets/DATASET/start_websocket_session``.
 
         Args:
             owner_id (int): the id of the user whose project it is.
-            project_id (int): the project.
-            dataset_id (int): the dataset.
+            project_id (int or str): the project.
+            dataset_id (int or str): the dataset.
 
         Raises:
             AmigoCloudError: the login is not by a user token, or there is no connection.
@@ -745,8 +746,8 @@ class AmigoCloud(object):
         project_url = urls.resolve(project_url, self.api_url)
         if not is_trusted(urls.normalize(project_url), urls.normalize(self.api_url)):
             raise AmigoCloudValueError(
-                u'project_url must be on the host of {}, because the token is sent only there, not '
-                u'{}.'.format(strike_out(self.api_url), shown(project_url)))
+                u'project_url must be on the host of {}, not {}: the token is sent only to that '
+                u'host.'.format(strike_out(self.api_url), shown(project_url)))
         return project_url
 
     def _websocket(self):

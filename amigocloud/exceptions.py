@@ -164,7 +164,10 @@ class AmigoCloudError(Exception):
 
 
 class AmigoCloudValueError(AmigoCloudError, ValueError):
-    """Raised for an argument that cannot be used. Nothing was written."""
+    """Raised for an argument that cannot be used, before anything is written.
+
+    If rows come from an iterator, ``written`` lists the rows of the batches before the bad one.
+    """
 
 
 class AmigoCloudJobError(AmigoCloudError):

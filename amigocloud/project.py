@@ -52,7 +52,7 @@ class Project(object):
         """Return a dataset of the project; nothing is sent.
 
         Args:
-            dataset_id (int): the id of the dataset.
+            dataset_id (int or str): the id of the dataset.
 
         Returns:
             Dataset: the dataset.
@@ -105,7 +105,7 @@ class Project(object):
         """Return the text of a saved query, from ``PROJECT/queries/QUERY``.
 
         Args:
-            query_id (int): the id of the query.
+            query_id (int or str): the id of the query.
 
         Returns:
             str: the SQL.
@@ -161,7 +161,7 @@ class Project(object):
             prefetch (int): pages that a thread requests while the rows of an earlier page are used.
                 Defaults to 0.
             state (str): the id of the state of dataset_id to read.
-            dataset_id (int): the dataset whose state is read.
+            dataset_id (int or str): the dataset whose state is read.
 
         Returns:
             Cursor: nothing is sent before its first use. It also returns tables, see
@@ -294,7 +294,7 @@ class Dataset(object):
 
     Args:
         project (Project): the project that has the dataset.
-        dataset_id (int): the id of the dataset.
+        dataset_id (int or str): the id of the dataset.
 
     Attributes:
         client (AmigoCloud): sends the requests.
@@ -594,7 +594,8 @@ class Dataset(object):
         """Return the ids of the states of the dataset, oldest first, from ``DATASET/states``.
 
         Args:
-            since (str), until (str): the ids of states; only those between them. Defaults to all.
+            since (str): the id of a state; only the states after it. Defaults to all.
+            until (str): the id of a state; only the states up to it. Defaults to all.
 
         Returns:
             list of str: the ids.
@@ -615,7 +616,8 @@ class Dataset(object):
             state (str): the id of the state.
 
         Returns:
-            The changes, in the form in which the service sends them.
+            list, dict or str: the member ``changeset`` of the response, as the service sends it;
+                usually a list of changes as ``submit_change`` takes them.
 
         Raises:
             AmigoCloudError: the service has no such state.
@@ -703,7 +705,7 @@ class Dataset(object):
             destination, progress: see ``AmigoCloud.download``.
 
         Returns:
-            str: the path; None for an open file.
+            str: the path, or bytes if destination is bytes; None for an open file.
 
         Raises:
             AmigoCloudJobError: the export failed.
@@ -718,8 +720,9 @@ class Dataset(object):
     def geocode(self, address_field, geometry_field, progress=None, **components):
         """Fill the points of the dataset from its addresses.
 
-        Reads the addresses from ``PROJECT/sql``, requests ``/me/geocoder/search`` for 30 of them at
-        a time, and writes those points by one UPDATE. An address that is not found is skipped.
+        The addresses come from ``PROJECT/sql``. For 30 of them at a time, the client requests
+        ``/me/geocoder/search`` and writes those points by one UPDATE. An address that is not found
+        is skipped.
 
         Args:
             address_field (str): the column of the addresses.
@@ -743,8 +746,8 @@ class Dataset(object):
     def listen(self):
         """Subscribe to the live events of the dataset, such as ``realtime``.
 
-        Takes a session from ``DATASET/start_websocket_session``, and a fresh one after each
-        reconnection. ``AmigoCloud.add_callback`` registers the callback, and
+        The session comes from ``DATASET/start_websocket_session``; each reconnection requests a new
+        one. ``AmigoCloud.add_callback`` registers the callback, and
         ``AmigoCloud.start_listening`` delivers the events.
 
         Raises:
@@ -799,7 +802,8 @@ class Dataset(object):
 
         Args:
             amigo_id (str): the amigo_id of the row.
-            table (int): the id of the related table, such as a gallery; see ``related_tables``.
+            table (int or str): the id of the related table, such as a gallery; see
+                ``related_tables``.
 
         Returns:
             Cursor: a dict for each row, such as an entry of ``Gallery.photos``. Nothing is sent
@@ -909,7 +913,7 @@ class Gallery(object):
 
     Args:
         client (AmigoCloud): sends the requests.
-        gallery_id (int): the id of the gallery.
+        gallery_id (int or str): the id of the gallery.
 
     Attributes:
         client (AmigoCloud): as given.
@@ -931,10 +935,10 @@ class Gallery(object):
 
     def upload(self, source_amigo_id, file_obj, chunk_size=uploads.CHUNK_SIZE, force_chunked=False,
                metadata=None, filename=None, resume=None, progress=None):
-        """Upload a photo of a feature, to ``/related_tables/GALLERY/upload``.
+        """Upload a photo of a row, to ``/related_tables/GALLERY/upload``.
 
         Args:
-            source_amigo_id (str): the amigo_id of the feature.
+            source_amigo_id (str): the amigo_id of the row.
             file_obj, chunk_size, force_chunked, resume, progress: see ``AmigoCloud.upload_file``.
             metadata (dict): further fields to store with the photo.
             filename (str): the name of the photo. Defaults to the name of the file; a file object
@@ -952,25 +956,25 @@ class Gallery(object):
         return self.client.upload_gallery_photo(self.id, source_amigo_id, file_obj, chunk_size,
                                                 force_chunked, metadata, filename, resume, progress)
 
-    def photos(self, amigo_id=None):
+    def photos(self, source_amigo_id=None):
         """Return the entries of the gallery, from ``/related_tables/GALLERY/entries``.
 
         Args:
-            amigo_id (str): only the photos of the feature with this amigo_id. Defaults to all.
+            source_amigo_id (str): only the photos of the row with this amigo_id. Defaults to all.
 
         Returns:
             Cursor: a dict for each photo, with its ``amigo_id``, ``source_amigo_id`` (that of the
-                feature) and ``filename``. Nothing is sent before its first use.
+                row) and ``filename``. Nothing is sent before its first use.
 
         Raises:
-            AmigoCloudValueError: amigo_id is not a str.
+            AmigoCloudValueError: source_amigo_id is not a str.
 
         Example:
             for photo in amigocloud.gallery(3).photos('6f1c'):
                 print(photo['filename'])
         """
         from .rows import related
-        return related.entries(self.client, self.url, amigo_id)
+        return related.entries(self.client, self.url, source_amigo_id)
 
     def download(self, destination, source_amigo_id=None, progress=None, size=None):
         """Download the photos of the gallery, several at a time.
@@ -981,14 +985,14 @@ class Gallery(object):
 
         Args:
             destination (str or os.PathLike): a folder; it is created if it does not exist.
-            source_amigo_id (str): only the photos of the feature with this amigo_id.
+            source_amigo_id (str): only the photos of the row with this amigo_id.
             progress (bool or callable): ``progress(done, total)`` is called with photos, or True
                 for a bar.
             size (str): ``'medium'`` for smaller pictures, which are named ``oak-0a1b-medium.jpg``.
                 Defaults to the original pictures.
 
         Returns:
-            list: the paths, in the order of the gallery's entries.
+            list of str: the paths, in the order of the gallery's entries.
 
         Raises:
             AmigoCloudValueError: destination is not a folder, or size is unknown; nothing was sent.

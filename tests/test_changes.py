@@ -277,7 +277,7 @@ def test_batches__rows_that_raise(wire, client, monkeypatch, failure):
     error = caught.value
     assert isinstance(error, AmigoCloudError)
     assert error.written == [row['amigo_id'] for row in sent_rows(wire)] and len(error.written) > 20
-    assert error.message.startswith(u'{} rows were written, but then: The rows raised {}: '.format(
+    assert error.message.startswith(u'{} rows were written, but then: The iterator of rows raised {}: '.format(
         len(error.written), type(failure).__name__))
     assert error.written[0] in str(error) and error.written[4] in str(error)
     assert len(error.message) < 600
@@ -338,7 +338,7 @@ class _Unreadable(object):
 
 
 def test_rows_that_cannot_be_iterated(wire, client):
-    with pytest.raises(AmigoCloudError, match='The rows raised KeyError') as caught:
+    with pytest.raises(AmigoCloudError, match='The iterator of rows raised KeyError') as caught:
         client.project(1).dataset(2).insert(_Unreadable())
     assert isinstance(caught.value, KeyError) and not wire.requests
 

@@ -23,6 +23,8 @@ from amigocloud.rows import text_files
 
 pytest_plugins = ['realtime_fixtures']
 
+pytestmark = [pytest.mark.slow, pytest.mark.every_python]
+
 TOKEN = 'R:secret+0123456789'
 
 COLUMNS = [{'name': 'id', 'type': 'integer'}, {'name': 'name', 'type': 'string'},

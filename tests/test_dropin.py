@@ -9,6 +9,8 @@ import threading
 import pytest
 from conftest import Answer, Wire
 
+pytestmark = [pytest.mark.slow, pytest.mark.every_python]
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 @pytest.fixture(scope='module')

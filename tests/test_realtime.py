@@ -275,6 +275,8 @@ def test_same_subscription__is_one(make_realtime, python_server, service):
     assert len(service.urls) == 3
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 @pytest.mark.parametrize('variant', VARIANTS)
 def test_server__killed_and_started_again(make_server, make_realtime, variant):
     first = make_server(variant, port=lasting_port())
@@ -460,6 +462,8 @@ def test_forget__ends_wait(make_realtime, python_server):
     events.wait()
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 def test_close__leaves_nothing_behind(make_realtime, server, open_files):
     before = None
     for number in range(4):
@@ -602,6 +606,8 @@ def test_import__loads_nothing_that_is_not_needed():
     ''') == ['[]']
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 @pytest.mark.parametrize('how', ['plain', 'patched', 'half'])
 def test_gevent_monkey(server, how):
     if how == 'half' and server.polling:
@@ -636,6 +642,8 @@ EXIT = '''
 '''
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 @pytest.mark.parametrize('how', ['plain', 'patched'])
 @pytest.mark.parametrize('state', ['at once', 'subscribed', 'listening'])
 @pytest.mark.parametrize('variant', ['python', 'node-polling'])
@@ -644,16 +652,22 @@ def test_exit__without_a_traceback_or_a_wait(make_server, make_relay, how, state
     assert run_script(EXIT, server.url, how, state) == ['end']
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 @pytest.mark.parametrize('how', ['plain', 'patched'])
 def test_exit__server_down(how):
     assert run_script(EXIT, 'http://127.0.0.1:1', how, 'listening') == ['end']
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 @pytest.mark.parametrize('how', ['plain', 'patched'])
 def test_exit__silent_server(silent_url, how):
     assert run_script(EXIT, silent_url, how, 'listening') == ['end']
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 @pytest.mark.parametrize('how', ['plain', 'patched'])
 def test_exit__stalled_wire(server, make_relay, how):
     relay = make_relay(server)

@@ -7,7 +7,8 @@ from realtime_tools import run_script
 
 pytest_plugins = ['realtime_fixtures']
 
-pytestmark = pytest.mark.skipif(not hasattr(os, 'fork'), reason='no fork')
+pytestmark = [pytest.mark.slow, pytest.mark.every_python,
+              pytest.mark.skipif(not hasattr(os, 'fork'), reason='no fork')]
 
 CHILDREN = '''
 import os, signal, warnings

@@ -425,7 +425,7 @@ def column(values, dtype=None):
     (pandas.DataFrame({'amigo_id': [1], 'n': 1}), 'amigo_id must hold texts, not int64'),
     (pandas.DataFrame({'amigo_id': [''], 'n': 1}), 'amigo_id'),
     (geopandas.GeoDataFrame(geometry=points((1, 2), crs=None)),
-     "'geometry': .*no coordinate system; name it with set_crs"),
+     "'geometry': .*no coordinate system; set one with set_crs"),
     (geopandas.GeoDataFrame(geometry=points((1e9, 1e9), crs=32632)), 'outside of .*UTM zone 32N'),
     pytest.param(geopandas.GeoDataFrame(geometry=shapes('POINT M (1 2 3)', crs=3857)),
                  'M values.*Pseudo-Mercator', marks=NEEDS_M),

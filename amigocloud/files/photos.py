@@ -125,7 +125,8 @@ def _members(entry):
     try:
         members = [entry[name] for name in ('source_amigo_id', 'amigo_id', 'filename')]
     except (LookupError, TypeError) as error:
-        six.raise_from(AmigoCloudError('This is not an entry of a photo.'), error)
+        six.raise_from(AmigoCloudError(
+            'The entry has no source_amigo_id, amigo_id or filename.'), error)
     for member in members:
         is_name = isinstance(member, six.string_types + six.integer_types)
         # A segment of dots would lead to another URL, such as that of the list.

@@ -80,7 +80,8 @@ def rows_of(rows):
 
 
 def _iterator_error(failure):
-    message = u'The rows raised {}: {}'.format(type(failure).__name__, shortened(text_of(failure)))
+    message = u'The iterator of rows raised {}: {}'.format(
+        type(failure).__name__, shortened(text_of(failure)))
     try:
         error = failure_error(failure, message)
     except TypeError:

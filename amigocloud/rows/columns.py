@@ -43,7 +43,7 @@ _LONGEST_CHARACTER = 14
 _QUOTES = 4
 
 #: The message for geometry that may be anywhere.
-NO_CRS = 'it has no coordinate system; name it with set_crs.'
+NO_CRS = 'it has no coordinate system; set one with set_crs.'
 
 
 def checked_name(name):

@@ -53,7 +53,7 @@ def each_page(pages):
     import pandas
     result = _Result(pages)
     if result.types is None:
-        raise AmigoCloudError('The response names no columns.')
+        raise AmigoCloudError('The response of the query names no columns, which a table needs.')
     for parts in result.pages(None, _array):
         yield pandas.DataFrame(parts, copy=False)
 

@@ -41,7 +41,7 @@ class Position(collections.namedtuple('Position', ('url', 'latest', 'landmark', 
 
 
 class Pages(object):
-    """Turns the pages of an endpoint, from the first on.
+    """Request the pages of an endpoint, from the first on.
 
     Args:
         fetch (callable): ``fetch(url, params)`` returns the decoded answer.

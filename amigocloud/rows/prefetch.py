@@ -16,7 +16,7 @@ _queues = weakref.WeakSet()
 
 
 class PrefetchedPages(object):
-    """Turns pages as ``Pages`` does, with a thread that is ahead of it.
+    """Request pages as ``Pages`` does, with a thread that is ahead of it.
 
     A thread exists only while there is a page to request: it starts when the first page is needed,
     and again when a page is taken. The error of a page that fails is raised by the ``turn`` that
@@ -61,7 +61,7 @@ class _PageQueue(object):
                 if self._thread and not self._thread.is_alive():
                     raise AmigoCloudError(
                         'The process was forked while a page was being requested ahead, and the '
-                        'page went to the parent. Make a cursor in each process.')
+                        'page went to the parent. Create a cursor in each process.')
             page, error = self._outcomes.popleft()
             if self._has_more:
                 self._start_thread()

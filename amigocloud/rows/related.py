@@ -22,7 +22,7 @@ def entries(client, table_url, amigo_id):
 
 
 class EntryPages(object):
-    """Fetches the pages of a related table, and adds the ``next`` links if they have none.
+    """Fetch the pages of a related table, and add the ``next`` links if they have none.
 
     Args:
         fetch (callable): ``fetch(url, params)`` returns a page; see ``Cursor``.

@@ -67,7 +67,7 @@ def drop_column(dataset, name):
 
 
 class LabelledPages(object):
-    """Fetches the pages of a dataset with the labels of picklists in the place of their codes.
+    """Fetch the pages of a dataset with the labels of picklists in the place of their codes.
 
     Args:
         fetch (callable): ``fetch(url, params)`` returns a page; see ``Cursor``.

@@ -79,7 +79,7 @@ def submit(dataset, parts, report=None, advice=None):
 
 
 class _Sender(object):
-    """Sends batches, and divides them after the service has refused one with 429.
+    """Send batches, and divide them after the service has refused one with 429.
 
     Args:
         dataset (Dataset): the dataset.
@@ -153,9 +153,9 @@ def _explain(error, advice):
     """Add to the message of an error which rows were written."""
     if error.written:
         error.message = (
-            u'{} rows were written, but then: {}. Their amigo_ids are in error.written: {}.'.format(
-                len(error.written), error.message.rstrip(u'.'),
-                shortened(u', '.join(error.written))))
+            u'{} rows were written, but then: {}. error.written has the amigo_ids of the written '
+            u'rows: {}.'.format(len(error.written), error.message.rstrip(u'.'),
+                                shortened(u', '.join(error.written)).rstrip(u'.')))
     if error.unknown:
         error.message = (
             u'{}. It is unknown whether these {} rows were written, whose amigo_ids are in '

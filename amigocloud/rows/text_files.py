@@ -136,7 +136,7 @@ def geojson(name, value):
 
 
 class _EWKB(object):
-    """Reads a geometry of PostGIS.
+    """Read a geometry of PostGIS.
 
     Args:
         name (str): the column, for the messages of errors.

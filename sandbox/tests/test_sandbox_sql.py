@@ -8,6 +8,8 @@ from amigocloud_sandbox.sql.databases import open_engine
 from amigocloud_sandbox.sql.sqlite import database as sqlite
 from amigocloud_sandbox.sql.types import SQLError
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = [{'name': 'name', 'type': 'text'}, {'name': 'size', 'type': 'integer'}, {'name': 'open', 'type': 'boolean'},
           {'name': 'made', 'type': 'datetime'}, {'name': 'Big Name', 'type': 'string'},
           {'name': 'geom', 'type': 'point'}]
