@@ -482,9 +482,12 @@ class AmigoCloud(object):
             amigocloud.upload_gallery_photo(3, '6f1c', 'oak.jpg')
         """
         filename = uploads.base_name(file_obj) if filename is None else filename
-        if not filename or not isinstance(filename, six.string_types):
+        if not filename:
             raise AmigoCloudValueError(u'filename is required for a photo without a name of its '
                                        u'own, such as {}.'.format(shown(file_obj)))
+        if not isinstance(filename, six.string_types) or filename in (u'.', u'..'):
+            raise AmigoCloudValueError(
+                u'filename must be a name for a file, not {}.'.format(shown(filename)))
         extra_data = {'source_amigo_id': source_amigo_id, 'filename': uploads.sendable(filename)}
         extra_data.update(metadata or {})
         gallery = '/related_tables/{}/'.format(gallery_id)
@@ -505,7 +508,8 @@ class AmigoCloud(object):
             **extra_params: components that narrow the search, such as ``country='US'``.
 
         Returns:
-            dict: ``rows``, ``geocoded``, ``failed`` and ``seconds``. The same is printed.
+            dict: ``rows``, ``geocoded``, ``failed`` and ``seconds``. A summary is printed too,
+                which counts the points that the column had before.
 
         Raises:
             AmigoCloudError: the dataset could not be read or written.

@@ -124,7 +124,8 @@ class Project(object):
         """Return the changes of rows in all datasets of the project, from its record history.
 
         Args:
-            since (datetime.datetime): only later changes. Defaults to all.
+            since (datetime.datetime): only later changes; in UTC if it has no time zone. Defaults
+                to all.
 
         Returns:
             Cursor: a dict for each change, with ``dataset_id``, ``change_date``, ``change_type``
@@ -732,7 +733,8 @@ class Dataset(object):
             **components: narrow the search, such as ``country='US'``.
 
         Returns:
-            dict: ``rows``, ``geocoded``, ``failed`` and ``seconds``. The same is printed.
+            dict: ``rows``, ``geocoded``, ``failed`` and ``seconds``. A summary is printed too,
+                which counts the points that the column had before.
 
         Raises:
             AmigoCloudError: the dataset could not be read or written.

@@ -655,6 +655,35 @@ def test_to_file__layers_and_append(serve, tmp_path):
     assert contents(tmp_path) == before
 
 
+@pytest.mark.parametrize('ending', ['gpkg', 'shp', 'geojson', 'fgb'])
+def test_to_file__append_changes_no_value(serve, tmp_path, ending):
+    """GDAL itself appends metres as degrees, and the text 'x' as the number 0."""
+    path = tmp_path / ('x.' + ending)
+    types = {'a': 'integer', 'b': 'float', 'g': 'geometry'}
+    rows = [{'a': 1, 'b': 1.5, 'g': FULL['place']}]
+    serve(types, rows).to_file(path)
+    before = contents(tmp_path)
+    metres = shapely.to_wkb(shapely.set_srid(shapely.Point(1e6, 2e6), 3857), hex=True, include_srid=True)
+    for changed, row, message in (
+            ({}, {'g': metres}, 'Pseudo-Mercator, .*EPSG:4326.*ST_Transform'),
+            ({'a': 'float'}, {'a': 1.7}, "column 'a' is of the dtype float64, .* int"),
+            ({'b': 'string'}, {'b': 'x'}, "column 'b' is of the dtype .*, .* float64. Cast it")):
+        with pytest.raises(AmigoCloudValueError, match=message):
+            serve(dict(types, **changed), [dict(rows[0], **row)]).to_file(path, append=True)
+    assert contents(tmp_path) == before
+    serve(dict(types, b='integer'), [dict(rows[0], b=2)]).to_file(path, append=True)
+    assert pyogrio.read_dataframe(path)['b'].tolist() == [1.5, 2]
+
+
+def test_tables__two_columns_with_one_name(wire, client):
+    columns = [{'name': name, 'type': 'integer'} for name in ('a', 'b', 'a')]
+    wire.answers[SQL] = {'columns': columns, 'data': [{'a': 2, 'b': 1}], 'count': 1, 'next': None}
+    cursor = client.project(1).sql('SELECT')
+    for make in (cursor.to_dataframe, cursor.to_arrow, lambda: cursor.to_file('x.csv')):
+        with pytest.raises(AmigoCloudError, match="several columns 'a', .* AS"):
+            make()
+
+
 @pytest.mark.parametrize('name', ['x.kml', 'x.shp', 'x.mif', 'x.ods', 'x.csv'])
 def test_to_file__full_disk(serve, tmp_path, name):
     """Several drivers of GDAL do not notice. A limit of the size of files acts as a full disk."""

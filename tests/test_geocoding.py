@@ -65,6 +65,20 @@ def test_geocode__failures_are_counted(wire, client):
     assert all(request.params['components'] == '' for request in wire.requests if request.path == SEARCH)
 
 
+def test_geocode__swapped_columns(wire, client):
+    serve(wire, ['0101'], 'geom')
+    answer = wire.answers[SQL]
+    wire.answers[SQL] = lambda request: dict(answer(request), columns=[
+        {'name': 'geom', 'type': 'geometry'}, {'name': 'amigo_id', 'type': 'string'}])
+    with pytest.raises(AmigoCloudError, match="'geom' is geometry. Perhaps .* are swapped"):
+        client.geocode_addresses(1, 2, 'geom', 'address')
+    assert not written(wire) and not [request for request in wire.requests if request.path == SEARCH]
+    del wire.requests[:]
+    with pytest.raises(AmigoCloudError, match='different columns'):
+        client.geocode_addresses(1, 2, 'address', 'address')
+    assert not wire.requests
+
+
 def test_geocode__empty_dataset(wire, client):
     serve(wire, [])
     summary = client.geocode_addresses(1, 2, 'address', 'geom')

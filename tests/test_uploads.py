@@ -199,6 +199,15 @@ def test_bad_input__not_a_binary_file(wire, client, text):
     assert not wire.requests
 
 
+@pytest.mark.skipif(not hasattr(os, 'mkfifo'), reason='Windows has no named pipes in folders')
+def test_bad_input__named_pipe(wire, client, tmpdir):
+    path = str(tmpdir.join('pipe'))
+    os.mkfifo(path)
+    with pytest.raises(AmigoCloudError, match='is a named pipe'):
+        client.upload_file(*URLS, file_obj=path)
+    assert not wire.requests
+
+
 def test_bad_input__cannot_tell_its_position(wire, client):
     class Content(object):
         def seek(self, offset, whence=0):

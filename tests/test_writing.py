@@ -420,6 +420,7 @@ def column(values, dtype=None):
     (pandas.DataFrame({'n\0': [2]}), 'null character'),
     (pandas.DataFrame({('a', 'b'): [2]}), r"name of a column .* not \('a', 'b'\)"),
     (pandas.DataFrame({u'\u00e4' * 32: [2]}), '63 bytes'),
+    (pandas.DataFrame({'xmin': [2]}), "system column 'xmin'; rename"),
     (pandas.DataFrame(), 'no column'), (pandas.DataFrame({'amigo_id': ['a']}), 'no column'),
     (pandas.DataFrame({'amigo_id': ['a', 'a'], 'n': 1}), "amigo_id 'a' is that of several"),
     (pandas.DataFrame({'amigo_id': [1], 'n': 1}), 'amigo_id must hold texts, not int64'),

@@ -5,6 +5,7 @@ import contextlib
 import io
 import os
 import re
+import stat
 import sys
 
 import six
@@ -202,6 +203,10 @@ def _opened(file_obj):
     """Open a path and close it afterwards; leave the caller's own file object open."""
     path = _path(file_obj)
     if path is not None:
+        if _is_pipe(path):
+            # Opening it would wait until another program writes to it.
+            raise AmigoCloudValueError(
+                u'{} is a named pipe. Save its content to a file first.'.format(shown(path)))
         with _open(path) as content:
             yield content
         return
@@ -221,6 +226,14 @@ def _opened(file_obj):
             u"{} returns text. Open the file in mode 'rb', or pass io.BytesIO of the encoded text."
             .format(shown(file_obj)))
     yield content
+
+
+def _is_pipe(path):
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except (EnvironmentError, TypeError, ValueError):
+        # Opening it raises the error that the caller expects.
+        return False
 
 
 def _open(path):

@@ -115,8 +115,8 @@ def _type_of_objects(series):
                 'round them with astype(float).')
     if not is_known:
         raise AmigoCloudValueError(
-            u'the service has no type for its dtype {} ({}); convert it to text with '
-            u'astype(str).'.format(dtype, found))
+            u'the service has no type for its dtype {} ({}); convert it, for example to text with '
+            u"astype('string').".format(dtype, found))
     return _TYPES_OF_OBJECTS[found]
 
 

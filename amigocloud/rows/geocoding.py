@@ -13,7 +13,7 @@ from multiprocessing.pool import ThreadPool
 import six
 
 from .. import checks
-from ..exceptions import AmigoCloudError
+from ..exceptions import AmigoCloudError, AmigoCloudValueError, shown
 from ..progress import check_progress, reporting
 
 #: Rows per page of addresses.
@@ -40,6 +40,8 @@ def geocode(dataset, address_field, geometry_field, components, progress=None):
     """
     checks.text('address_field', address_field)
     checks.text('geometry_field', geometry_field)
+    if address_field == geometry_field:
+        raise AmigoCloudValueError('address_field and geometry_field must be different columns.')
     progress = _print_percentage if progress is None else progress
     check_progress(progress)
 
@@ -119,11 +121,23 @@ def _print_percentage(done, total):
 def _read_addresses(client, sql_url, table, address_field, total):
     query = 'SELECT {}, amigo_id FROM {}'.format(_identifier(address_field), table)
     for offset in range(0, total, PAGE_SIZE):
-        for row in _rows(client, sql_url, {'query': query, 'offset': offset, 'limit': PAGE_SIZE}):
+        answer = client.get(sql_url, {'query': query, 'offset': offset, 'limit': PAGE_SIZE})
+        _check_is_no_geometry(answer, address_field)
+        for row in checks.member(answer, 'data', list, sql_url):
             if not isinstance(row, dict) or not isinstance(row.get('amigo_id'), six.string_types):
                 raise AmigoCloudError(u'A row of {} has no amigo_id.'.format(sql_url))
             # PostgreSQL returns a plain name in lower case.
             yield row['amigo_id'], row.get(address_field, row.get(address_field.lower()))
+
+
+def _check_is_no_geometry(answer, address_field):
+    """Raise if the addresses are geometry: the points would overwrite the addresses."""
+    columns = answer.get('columns') if isinstance(answer, dict) else None
+    for column in columns if isinstance(columns, list) else ():
+        if isinstance(column, dict) and column.get('type') == 'geometry':
+            raise AmigoCloudValueError(
+                'address_field must name the column of the addresses, but {} is geometry. Perhaps '
+                'address_field and geometry_field are swapped.'.format(shown(address_field)))
 
 
 def _rows(client, sql_url, params):

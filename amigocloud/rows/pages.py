@@ -117,7 +117,7 @@ def columns_of(members):
             for a page of a list, which has no columns.
 
     Raises:
-        AmigoCloudError: a column has no name or no type.
+        AmigoCloudError: a column has no name or no type, or the name of another.
     """
     if 'columns' not in members:
         return None
@@ -131,4 +131,10 @@ def columns_of(members):
         raise AmigoCloudError(
             u'The columns of the response must have a name and a type, not {}.'.format(
                 shown(members['columns'])))
+    if len(types) < len(members['columns']):
+        names = [column['name'] for column in members['columns']]
+        raise AmigoCloudError(
+            u'The result has several columns {}, of which the rows can hold only one. Give each '
+            u'its own name with AS.'.format(
+                shown(next(name for name in types if names.count(name) > 1))))
     return types

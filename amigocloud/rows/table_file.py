@@ -9,7 +9,7 @@ import tempfile
 
 import six
 
-from ..exceptions import AmigoCloudError, AmigoCloudValueError, shown
+from ..exceptions import AmigoCloudError, AmigoCloudValueError, shortened, shown
 
 # Endings that several GDAL drivers claim.
 _DRIVERS = {'.gdb': 'OpenFileGDB', '.json': 'GeoJSON', '.kml': 'KML'}
@@ -22,6 +22,8 @@ _CONTAINERS = ('GPKG', 'SQLITE', 'OPENFILEGDB', 'LIBKML', 'XLSX', 'ODS')
 _COMPANIONS = {'.shp': ('.shx', '.dbf', '.prj', '.cpg', '.qpj', '.qix', '.sbn', '.sbx', '.idm',
                         '.ind'), '.tab': ('.dat', '.map', '.id', '.ind'), '.mif': ('.mid',),
                '.gml': ('.xsd', '.gfs'), '.csv': ('.csvt', '.prj')}
+# The kinds of dtypes of numpy that a column of numbers in a layer can keep, by its own kind.
+_KINDS = {'i': 'biu', 'u': 'biu', 'f': 'biuf'}
 # Free space that a write must leave on the disk: more than GDAL buffers.
 _SPARE_BYTES = 1 << 20
 
@@ -147,10 +149,37 @@ class TableFile(object):
     def _write(self, frame, path, part):
         import pyogrio
         try:
+            if self._settings.get('append'):
+                self._check_layer(frame, path)
             pyogrio.write_dataframe(frame, path, **self._settings)
+        except AmigoCloudValueError:
+            raise
         except Exception as error:
             # pyogrio, pandas and pyarrow raise exceptions of many classes here.
             six.raise_from(self._error(str(error).replace(os.path.join(part, ''), '')), error)
+
+    def _check_layer(self, frame, path):
+        """Raise if GDAL would change the rows to append them to the layer of a file."""
+        import pyogrio
+        stem = os.path.splitext(os.path.basename(path))[0]
+        try:
+            layer = pyogrio.read_info(path, layer=self._settings.get('layer', stem))
+        except pyogrio.errors.DataSourceError:
+            # There is no such file or layer yet.
+            return
+        crs = getattr(frame, 'crs', None)
+        if crs is not None and layer['crs'] is not None and crs != layer['crs']:
+            raise AmigoCloudValueError(
+                u'The coordinate system of the rows is {}, and that of the layer in {} is {}. '
+                u'Transform the rows with ST_Transform in the SQL.'.format(
+                    shortened(crs.name), shown(self._name), shortened(str(layer['crs']))))
+        for name, dtype in zip(layer['fields'], layer['dtypes']):
+            kept = _KINDS.get(_numpy_kind(dtype))
+            if name in frame and kept and _numpy_kind(frame[name].dtype) not in kept:
+                raise AmigoCloudValueError(
+                    u'The column {} is of the dtype {}, and that of the layer in {} is {}. Cast it '
+                    u'in the SQL.'.format(
+                        shown(name), frame[name].dtype, shown(self._name), dtype))
 
     def _check_name(self, part, name):
         """Raise unless GDAL created the file that the caller named."""
@@ -190,6 +219,12 @@ def _check_space(folder):
     with io.open(path, 'wb') as spare:
         spare.write(os.urandom(_SPARE_BYTES))
     os.remove(path)
+
+
+def _numpy_kind(dtype):
+    """Return the kind of the dtype of numpy that a dtype of pandas or of numpy is about."""
+    import numpy
+    return getattr(getattr(dtype, 'numpy_dtype', dtype), 'kind', None) or numpy.dtype(dtype).kind
 
 
 def _exists(path):

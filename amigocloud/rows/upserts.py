@@ -161,6 +161,17 @@ def _kinds(dataset, table, key):
     return kinds
 
 
+def _check_fractions(name, kind, values):
+    """Raise for a number with a fraction in a column of integers, which would be rounded."""
+    if kind not in ('integer', 'bigint') or float not in set(map(type, values)):
+        return
+    for number, value in enumerate(values):
+        if isinstance(value, float) and not value.is_integer():
+            raise in_row(number, in_value(name, AmigoCloudValueError(
+                u'{} is not a value of the type {}, which the column has in the dataset; round '
+                u'it.'.format(shown(value), kind))))
+
+
 def _checked_keys(key, kind, keys):
     """Return the keys in their canonical form."""
     types = set(map(type, keys))
@@ -203,6 +214,8 @@ def _compare(dataset, table, key, keys, kinds, names):
     """
     places = _places(key, keys)
     given = [(name, kinds[name], table.column(name, kinds[name])) for name in names]
+    for name, kind, values in given:
+        _check_fractions(name, kind, values)
     amigo_ids = [None] * len(keys)
     changed = set()
     # Page by page, because lists of values are compared fast.

@@ -34,6 +34,8 @@ IF_EXISTS = ('fail', 'replace', 'append')
 # Bytes; PostgreSQL truncates a longer name of a column.
 _LONGEST_NAME = 63
 
+_SYSTEM_COLUMNS = ('cmax', 'cmin', 'ctid', 'tableoid', 'xmax', 'xmin')
+
 # The types of geometry by their number in WKB.
 _GEOMETRY_TYPES = {1: 'POINT', 2: 'LINESTRING', 3: 'POLYGON', 4: 'MULTIPOINT',
                    5: 'MULTILINESTRING', 6: 'MULTIPOLYGON', 7: 'GEOMETRYCOLLECTION'}
@@ -161,6 +163,7 @@ def _check_schema(schema):
             raise AmigoCloudValueError(
                 u'Column {} of the schema, counted from 0, must be a dict with a name and a type, '
                 u'not {}.'.format(number, shown(column)))
+        _check_is_free(members['name'])
 
 
 def _id_of_answer(answer):
@@ -225,12 +228,20 @@ def _check_name(name, names):
         raise AmigoCloudValueError(
             u'The name of the column {} is longer than {} bytes; rename it.'.format(
                 shown(name), _LONGEST_NAME))
+    _check_is_free(name)
     folded = name.lower()
     if folded in names or folded == AMIGO_ID and name != AMIGO_ID:
         raise AmigoCloudValueError(
             u'The names of the columns {} and {} differ at most in case; rename one.'.format(
                 shown(names.get(folded, AMIGO_ID)), shown(name)))
     names[folded] = name
+
+
+def _check_is_free(name):
+    """Raise for the name of a column that every table of PostgreSQL has."""
+    if name in _SYSTEM_COLUMNS:
+        raise AmigoCloudValueError(
+            u'Every table of PostgreSQL has a system column {}; rename yours.'.format(shown(name)))
 
 
 def _amigo_ids(frame):
@@ -240,7 +251,7 @@ def _amigo_ids(frame):
     given = frame[AMIGO_ID]
     if naming_column(AMIGO_ID, service_type, given) != 'string':
         raise AmigoCloudValueError(u'The column amigo_id must hold texts, not {}; convert it with '
-                                   u'astype(str).'.format(given.dtype))
+                                   u"astype('string').".format(given.dtype))
     changes.own_ids(frame)
     return changes.checked_ids(values_of(given), changes.new_amigo_ids)
 
