@@ -46,14 +46,49 @@ def backoff(failures, first=0.5, longest=30):
 
 
 def new_event():
-    """Return an event like ``threading.Event`` that sleeps until it is set or the time is up.
+    """Return an event like ``threading.Event`` that signal handlers may set.
 
-    ``threading.Event.wait`` of Python 2 wakes up 20 times a second, and does not return while the
-    system clock is set back.
+    The handler of a signal would wait for ever for the lock of ``threading.Event`` if the signal
+    interrupts one of its methods. Also, ``wait`` of Python 2 wakes up 20 times a second, and does
+    not return while the system clock is set back.
     """
-    if hasattr(time, 'monotonic') or not hasattr(select, 'poll'):
-        return threading.Event()
-    return _PolledEvent()
+    if hasattr(time, 'monotonic'):
+        return _LockEvent()
+    return _PolledEvent() if hasattr(select, 'poll') else threading.Event()
+
+
+class _LockEvent(object):
+    """Wait for a lock of this wait alone, which ``set`` releases."""
+
+    def __init__(self):
+        self._is_set = False
+        self._waiting = []
+
+    def is_set(self):
+        return self._is_set
+
+    def set(self):
+        self._is_set = True
+        for lock in list(self._waiting):
+            try:
+                lock.release()
+            except RuntimeError:
+                # Another call has released it.
+                pass
+
+    def clear(self):
+        self._is_set = False
+
+    def wait(self, timeout=None):
+        lock = threading.Lock()
+        lock.acquire()
+        self._waiting.append(lock)
+        try:
+            if not self._is_set:
+                lock.acquire(timeout=-1 if timeout is None else max(timeout, 0))
+            return self._is_set
+        finally:
+            self._waiting.remove(lock)
 
 
 class _PolledEvent(object):

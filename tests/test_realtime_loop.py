@@ -220,7 +220,7 @@ def test_wait__wakes_only_in_the_main_thread(make_realtime, python_server, monke
     monkeypatch.setattr(greenlets.Listener, 'sleep', sleep)
     events = subscribed(make_realtime(python_server.url), python_server)
     events.on('end', lambda data: events.stop())
-    for call, expected in ((in_thread, {None}), (lambda work: work(), {0.5})):
+    for call, expected in ((in_thread, {float('inf')}), (lambda work: work(), {0.5})):
         sleeps = set()
         call(events.wait)
         assert sleeps == expected
@@ -386,11 +386,14 @@ def test_stop__belongs_to_the_listening_that_it_ends(make_realtime, python_serve
     listen(events, 'end')
 
 
-@pytest.mark.parametrize('how', ['until a time', 'for what is there', 'until it is stopped'])
+@pytest.mark.parametrize('how', ['until a time', 'for what is there', 'until it is stopped', 'with a greenlet'])
 def test_thread_that_has_listened__leaves_no_files(make_realtime, python_server, open_files, how):
     events = subscribed(make_realtime(python_server.url), python_server)
+    events.on('mine', lambda data: gevent.sleep(0.001))
 
     def work():
+        if how == 'with a greenlet':
+            events._background.mailbox.put('mine', {})
         if how == 'until it is stopped':
             timer = threading.Timer(0.02, events.stop)
             timer.start()
@@ -447,6 +450,60 @@ def test_thread_that_listens__runs_the_greenlets_of_callbacks(make_realtime, pyt
     python_server.emit('spawn', {'a': 1})
     in_thread(work)
     assert came == [{'a': 1}]
+
+
+def test_greenlets__made_before_the_listening_run(make_realtime, python_server):
+    events = subscribed(make_realtime(python_server.url), python_server)
+    came = []
+
+    def work():
+        gevent.spawn(came.append, 1)
+        events.wait(0)
+        gevent.get_hub().destroy(destroy_loop=True)
+    in_thread(work)
+    assert came == [1]
+
+
+def test_greenlets__do_not_delay_the_error_of_a_callback(make_realtime, python_server):
+    events = subscribed(make_realtime(python_server.url), python_server)
+    came = []
+
+    def callback(data):
+        gevent.spawn(came.append, 1)
+        raise KeyError(data)
+    events.on('fail', callback)
+    python_server.emit('fail', {})
+    gevent.get_hub()
+    with pytest.raises(KeyError):
+        events.wait(PATIENCE)
+    assert came == []
+
+
+def test_wait__for_years(make_realtime, python_server):
+    events = subscribed(make_realtime(python_server.url), python_server)
+    events.on('end', lambda data: events.stop())
+    for call in (in_thread, lambda *work: work[0](*work[1:])):
+        timer = threading.Timer(0.05, python_server.emit, ('end', {}))
+        timer.start()
+        call(events.wait, 1e10)
+        timer.join()
+
+
+@pytest.mark.skipif(not hasattr(signal, 'setitimer'), reason='Windows has no timers that send signals')
+def test_stop__by_a_signal_handler_while_events_come(python_server):
+    # A handler that waits for a lock of the code that it interrupts would wait for ever.
+    assert run_script('''
+        import random, signal
+        signal.signal(signal.SIGALRM, lambda number, frame: events.stop())
+        put = events._background.mailbox.put
+        for _ in range(100):
+            for _ in range(20000):
+                put('e', {})
+            signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0005, 0.004))
+            events.wait(5)
+        events.close()
+        print('ended')
+    ''', python_server.url) == ['ended']
 
 
 def callback_of(client):

@@ -1,4 +1,5 @@
 """The clock, and the events that are waited for by it."""
+import signal
 import subprocess
 import sys
 import threading
@@ -18,6 +19,27 @@ def test_now__is_not_the_clock_of_the_day(monkeypatch):
     before = waiting.now()
     monkeypatch.setattr(time, 'time', lambda: 0)
     assert before <= waiting.now() < before + PATIENCE
+
+
+@pytest.mark.skipif(not hasattr(signal, 'setitimer'), reason='Windows has no timers that send signals')
+def test_event__is_set_by_signal_handlers():
+    # With the lock of threading.Event, the handler would wait for ever for the code that it interrupts.
+    script = """
+import signal
+from amigocloud.waiting import new_event
+event = new_event()
+signal.signal(signal.SIGALRM, lambda number, frame: event.set())
+signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
+for _ in range(5000):
+    event.clear()
+    event.wait(5)
+signal.setitimer(signal.ITIMER_REAL, 0)
+"""
+    process = subprocess.Popen([sys.executable, '-c', script])
+    watchdog = threading.Timer(3 * PATIENCE, process.kill)
+    watchdog.start()
+    assert process.wait() == 0
+    watchdog.cancel()
 
 
 def test_backoff__doubles_up_to_its_limit(monkeypatch):

@@ -259,30 +259,29 @@ class Background(object):
         """Start the thread, and wake a listener after each change.
 
         Args:
-            listener (greenlets.Listener): this thread.
+            listener (greenlets.Listener): that of this thread.
 
         Raises:
             AmigoCloudError: the client is listening already, or the thread cannot be started.
         """
-        with self._lock:
-            # Do this first, because other greenlets run while a thread is started.
-            if not self.error:
-                self.start()
-            if self._listener:
-                raise AmigoCloudError(
-                    'The client is listening already. Call stop_listening first.')
-            self._listener = listener
         try:
+            with self._lock:
+                # Do this first, because other greenlets run while a thread is started.
+                if not self.error:
+                    self.start()
+                if self._listener:
+                    raise AmigoCloudError(
+                        'The client is listening already. Call stop_listening first.')
+                self._listener = listener
             yield
         finally:
             # In a process that was forked meanwhile, the lock belongs to the parent.
-            if self.process == os.getpid():
+            if self.process != os.getpid():
+                greenlets.register_greenlet()
+            elif self._listener is listener:
                 with self._lock:
                     self._listener = None
                     self._stopping = False
-            else:
-                greenlets.register_greenlet()
-            listener.close()
 
     def close(self):
         """Drop everything for good, and wait for the end of the thread."""
@@ -308,7 +307,8 @@ class Background(object):
         self._closed = True
         if self.process != os.getpid():
             return None
-        # Do not wake a daemon thread that listens: its work would go on while the interpreter ends.
+        # Do not wake a daemon thread that listens: it would run code of the caller while the
+        # interpreter ends.
         self._listener = None
         return self._reset()
 
@@ -431,7 +431,7 @@ class Background(object):
             connection.ready = True
             self._notify()
         self._post(run, event, {})
-        # This thread may be a greenlet.
+        # This thread may be a greenlet, and then time.sleep is that of gevent.
         switch = greenlets.TimedSwitch(lambda: time.sleep(0))
         while self.run is run:
             self._post(run, *connection.receive())

@@ -4,6 +4,7 @@ This module imports gevent only where the program has imported it already.
 """
 from __future__ import absolute_import
 
+import contextlib
 import os
 import sys
 import threading
@@ -12,6 +13,9 @@ from ..waiting import new_event, now
 
 #: Seconds for which one greenlet may handle events before other greenlets run.
 SWITCH_SECONDS = 0.01
+
+# Seconds of the longest single sleep that has a limit.
+_DAY = 86400
 
 
 class _NoLock(object):
@@ -79,74 +83,114 @@ def raise_in_main_greenlet(error):
     return True
 
 
-class Listener(object):
-    """The thread that listens: it sleeps until another thread wakes it.
+@contextlib.contextmanager
+def listener(gevent):
+    """Yield the Listener of this thread.
 
-    If the thread has a hub of gevent, its other greenlets run meanwhile. Otherwise it sleeps
-    without gevent, because the interpreter crashes if it ends while a daemon thread runs a hub.
+    If the thread gets a hub of gevent meanwhile, destroy it, unless greenlets need it.
 
     Args:
         gevent (module): the package, which is passed because importing it takes a lock.
+    """
+    made = Listener(gevent)
+    process = os.getpid()
+    try:
+        yield made
+        if process == os.getpid():
+            # The loop keeps the exception of a time-out until it runs again, and the traceback of
+            # that exception keeps the client alive.
+            made.switch()
+    finally:
+        made.close()
+        hub = made.hub()
+        is_own = made.had_no_hub and hub is not None and not hub.loop.default
+        if is_own and process == os.getpid() and gevent.getcurrent() is hub.parent:
+            # If the loop has not run yet, or is still running its callbacks, join times out even if
+            # nothing needs the hub. After a timer, join ends the loop.
+            gevent.sleep(0.001)
+            if hub.join(timeout=0):
+                hub.destroy(destroy_loop=True)
+
+
+class Listener(object):
+    """What wakes a thread that listens, and how it sleeps.
+
+    The main thread, and any thread that has a hub of gevent, sleeps in gevent's loop, so its other
+    greenlets run. Another thread sleeps without gevent: the interpreter crashes if it ends while a
+    daemon thread is about to enter a loop.
+
+    Args:
+        gevent (module): the package.
 
     Attributes:
-        handles_signals (bool): whether it is the main thread.
+        hub (callable): returns the hub of this thread, or None.
+        had_no_hub (bool): whether the thread had no hub before.
+        handles_signals (bool): whether this is the main thread, whose loop is the default one.
     """
 
     def __init__(self, gevent):
-        self.handles_signals = (
-            threads_are_greenlets() or threading.current_thread().name == 'MainThread')
         self._gevent = gevent
-        # gevent has no public way to look for the hub of a thread without making one. Import this
-        # here: Python 2 crashes if it ends while a thread imports.
-        from gevent._hub_local import get_hub_if_exists
-        self._hub = get_hub_if_exists
         self._process = os.getpid()
         self._awake = new_event()
         self._loop_awake = gevent.event.Event()
         self._watcher = None
+        # gevent has no public way to look for a hub without making one.
+        self.hub = gevent._hub_local.get_hub_if_exists
+        self.had_no_hub = self.hub() is None
+        hub = gevent.get_hub() if threads_are_greenlets() or _in_main_thread() else self.hub()
+        self.handles_signals = hub is not None and hub.loop.default
 
     def wake(self):
-        """End the current sleep, or the next one. Any thread may call this."""
+        """End the current sleep, or the next one. Any thread and any signal handler may call it."""
+        # In this order, because a thread that makes a watcher looks at the event after it.
         self._awake.set()
         if self._watcher:
             # This is the only function of gevent that another thread may call.
             self._watcher.send()
 
-    def stay_awake(self):
-        """Forget what has woken the thread, which looks for the reason next."""
+    def clear(self):
+        """Forget earlier calls of ``wake``."""
         self._awake.clear()
         self._loop_awake.clear()
 
     def sleep(self, seconds):
-        """Sleep until ``wake`` is called, and for at most these seconds; None for no limit."""
-        hub = self._hub()
+        """Sleep until ``wake`` is called, and at most these seconds.
+
+        Args:
+            seconds (float): the limit, which may be longer than a day; infinity for none.
+        """
+        hub = self.hub()
+        # No kind of sleep takes all numbers.
+        limit = None if seconds == float('inf') else min(seconds, _DAY)
         if hub is None:
-            self._awake.wait(seconds)
+            self._awake.wait(limit)
             return
         if not self._watcher:
             watcher = hub.loop.async_()
             watcher.start(self._loop_awake.set)
             self._watcher = watcher
-        # It may have been woken before there was a watcher.
         if not self._awake.is_set():
-            self._loop_awake.wait(seconds)
+            self._loop_awake.wait(limit)
 
     def switch(self):
-        """Let other greenlets run."""
-        if self._hub():
+        """Let other greenlets run, if the thread has any."""
+        # A hub is false until it runs for the first time.
+        if self.hub() is not None:
             self._gevent.sleep(0)
 
     def close(self):
-        """Release what the thread needed for sleeping."""
+        """Close the watcher; in a forked process the loop belongs to the parent."""
         if self._watcher:
             self._watcher.stop()
-        # In a process that was forked meanwhile, the loop belongs to the parent.
-        if self._process == os.getpid():
-            if self._watcher:
+            if self._process == os.getpid():
                 self._watcher.close()
-            # The loop keeps the exception of a time-out until it runs again, and the traceback of
-            # that exception keeps the client alive.
-            self.switch()
+
+
+def _in_main_thread():
+    if hasattr(threading, 'main_thread'):
+        return threading.current_thread() is threading.main_thread()
+    # Python 2 has no public way.
+    return isinstance(threading.current_thread(), threading._MainThread)
 
 
 class TimedSwitch(object):

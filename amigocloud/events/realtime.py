@@ -1,8 +1,8 @@
 """Live events: subscriptions, and the callbacks of the events.
 
 A background thread keeps the connection and fills a mailbox (see ``background``). ``wait`` takes
-the events from there in the thread that calls it, and lets other greenlets of that thread run
-while the mailbox is empty.
+the events from there in the thread that calls it, and lets other greenlets of that thread run,
+if it has any.
 """
 from __future__ import absolute_import
 
@@ -23,8 +23,9 @@ LOG = logging.getLogger(__name__)
 
 _FOREVER = float('inf')
 
-#: Seconds of the longest sleep of ``wait`` in the main thread, which calls the handler of a signal
-#: such as Ctrl-C. A signal that comes just before the thread falls asleep does not wake it.
+#: Seconds of the longest sleep of ``wait`` in the main thread. Only a loop that is awake calls the
+#: handler of a signal such as Ctrl-C, and one that comes just before the loop falls asleep does not
+#: wake it. Other threads handle no signals, and sleep until there is something to do.
 SIGNAL_SECONDS = 0.5
 
 
@@ -142,13 +143,12 @@ class Realtime(object):
             checks.seconds('seconds', seconds)
         deadline = now() + seconds if seconds else _FOREVER
         background = self._background
-        listener = greenlets.Listener(import_gevent())
-        longest = SIGNAL_SECONDS if listener.handles_signals else _FOREVER
-        with background.listening(listener):
+        with greenlets.listener(import_gevent()) as listener, background.listening(listener):
+            longest = SIGNAL_SECONDS if listener.handles_signals else _FOREVER
             remaining = len(background.mailbox) if seconds == 0 else _FOREVER
             switch = greenlets.TimedSwitch(listener.switch)
             while background.is_listening:
-                listener.stay_awake()
+                listener.clear()
                 left = deadline - now()
                 event = background.mailbox.take() if left > 0 and remaining else None
                 if event:
@@ -160,8 +160,7 @@ class Realtime(object):
                 elif background.run is None or left <= 0 or seconds == 0:
                     break
                 else:
-                    pause = min(left, longest)
-                    listener.sleep(None if pause == _FOREVER else pause)
+                    listener.sleep(min(left, longest))
 
     def stop(self):
         """End ``wait``, from a callback or from any thread.
