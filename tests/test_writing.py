@@ -427,6 +427,7 @@ def column(values, dtype=None):
     (pandas.DataFrame({'amigo_id': [''], 'n': 1}), 'amigo_id'),
     (geopandas.GeoDataFrame(geometry=points((1, 2), crs=None)),
      "'geometry': .*no coordinate system; set one with set_crs"),
+    (geopandas.GeoDataFrame(geometry=points((1, 2), crs='LOCAL_CS["mine", UNIT["m", 1]]')), 'transformed from mine to'),
     (geopandas.GeoDataFrame(geometry=points((1e9, 1e9), crs=32632)), 'outside of .*UTM zone 32N'),
     pytest.param(geopandas.GeoDataFrame(geometry=shapes('POINT M (1 2 3)', crs=3857)),
                  'M values.*Pseudo-Mercator', marks=NEEDS_M),
@@ -499,7 +500,7 @@ def test_fails__creation_is_refused(accepting, client):
 def test_fails__creation_job(accepting, client):
     accepting.answers['/api/v1/me/jobs/j'] = {'status': 'FAILURE', 'extra': {'error': ['no']}}
     with pytest.raises(AmigoCloudJobError,
-                       match='^Dataset 9 was created but is incomplete: Job j ended with'):
+                       match='^Dataset 9 may be incomplete or missing: Job j ended with'):
         client.project(1).create_dataset('trees', named('n'))
     assert len(accepting.requests) == 3
 

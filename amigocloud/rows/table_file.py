@@ -100,8 +100,8 @@ class TableFile(object):
                 self._settings['driver'] = _DRIVERS.get(ending) or pyogrio.detect_write_driver(path)
             except ValueError as error:
                 six.raise_from(AmigoCloudValueError(
-                    u'The ending of {} selects no format: {:.200}'.format(shown(path), str(error))),
-                               error)
+                    u'The ending of {} selects no format. Use one such as .geojson, .gpkg, .shp or '
+                    u'.csv, or pass driver.'.format(shown(path))), error)
 
     def _checked(self, path):
         """Return the path without symbolic links, after checking that it can be written."""

@@ -105,6 +105,7 @@ def _create(project, name, rows, progress):
         raise AmigoCloudError(
             u'The response to the creation of a dataset has neither an id nor a job: {}'.format(
                 shown(answer)))
+    dataset = None
     try:
         if names_job(answer):
             job = project.client.wait_for_job(answer)
@@ -113,7 +114,8 @@ def _create(project, name, rows, progress):
         _insert(dataset, rows, progress, u"Repeat the call with if_exists='replace'.")
     except AmigoCloudError as error:
         created = u'Dataset {}'.format(dataset_id) if dataset_id else u'The dataset'
-        error.message = u'{} was created but is incomplete: {}'.format(created, error.message)
+        state = u'was created but is incomplete' if dataset else u'may be incomplete or missing'
+        error.message = u'{} {}: {}'.format(created, state, error.message)
         raise
     dataset.written = WriteResult(rows.amigo_ids, inserted=rows.amigo_ids)
     return dataset
@@ -271,7 +273,13 @@ def _in_wgs84(series):
         raise AmigoCloudValueError(
             u'it has M values, which to_crs would drop, and its coordinate system is {}, not '
             u'WGS 84 (SRID 4326); transform it first.'.format(shortened(crs.name)))
-    moved = series.to_crs(WGS84)
+    try:
+        moved = series.to_crs(WGS84)
+    except Exception as error:
+        # pyproj raises exceptions of its own classes.
+        six.raise_from(AmigoCloudValueError(
+            u'it cannot be transformed from {} to WGS 84 (SRID 4326): {}'.format(
+                shortened(crs.name), shortened(str(error)))), error)
     is_lost = ~numpy.isfinite(shapely.get_coordinates(moved.to_numpy())).all(axis=1)
     if is_lost.any() and numpy.isfinite(shapely.get_coordinates(shapes)[is_lost]).any():
         raise AmigoCloudValueError(
