@@ -31,6 +31,15 @@ def pytest_xdist_auto_num_workers():
         return 4 * multiprocessing.cpu_count()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark the tests that use the sandbox, which takes seconds to start in each worker."""
+    for item in items:
+        if 'sandbox' in getattr(item, 'fixturenames', ()) and not item.get_closest_marker('slow'):
+            item.add_marker('slow')
+            item.add_marker('every_python')
+
+
 class Request(object):
     """What one request brought over the wire."""
 

@@ -148,6 +148,8 @@ print(sum([greenlet.value for greenlet in greenlets], []))
 """
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 def test_monkey_patched():
     assert run(PATCHED, Echo().url).split() == ['[]']
 
@@ -169,6 +171,8 @@ def serve_geocoder(wire, rows):
         '/api/v1/me/geocoder/search': {'features': [{'geometry': {'coordinates': [1, 2]}}]}})
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 def test_monkey_patched__geocoding(wire):
     serve_geocoder(wire, 100)
     assert run(GEOCODING, wire.url).split()[-1] == '100'

@@ -209,6 +209,8 @@ def test_wait__in_another_thread(make_realtime, python_server):
     assert came == [('realtime', {'a': 1}), thread]
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 @pytest.mark.parametrize('server', ['python', 'node-polling'], indirect=True)
 def test_slow_callback__does_not_stop_the_heartbeat(events, server):
     # This is longer than ping_interval plus ping_timeout, after which the server drops a silent
@@ -290,6 +292,8 @@ def test_server__killed_and_started_again(make_server, make_realtime, variant):
     listen(events, 'realtime')
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 def test_wire__stalled(server, make_relay, make_realtime):
     relay = make_relay(server)
     events = subscribed(make_realtime(relay.url), server)
@@ -302,6 +306,8 @@ def test_wire__stalled(server, make_relay, make_realtime):
     assert listen(events, 'realtime') == [('realtime', {'a': 1})]
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 @pytest.mark.parametrize('variant', ['python', 'node'])
 def test_wire__cut_again_and_again(make_server, make_relay, make_realtime, variant):
     server = make_server(variant, shares=True)
@@ -333,6 +339,8 @@ def test_reconnection__revoked_token(make_realtime, python_server, service):
     assert python_server.expect('authenticate')['payload']['websocket_session'] == 'S4'
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 @pytest.mark.parametrize('how', ['close', 'leave', 'error'])
 def test_refusal__comes_out_of_wait(server, make_realtime, how):
     server.refuse(how, payload={'message': 'no such session'} if how == 'error' else None)
@@ -349,6 +357,8 @@ def test_refusal__comes_out_of_wait(server, make_realtime, how):
     assert server.expect('authenticate')['payload']['websocket_session'] == 'S5'
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 def test_refusal__not_if_an_event_follows_the_error_packet(events, server):
     server.refuse('error', payload='just saying')
     events.subscribe('/me', {'userid': 2})
@@ -516,6 +526,8 @@ def test_close__while_the_server_is_silent(make_realtime, silent_listener, silen
     connection.close()
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 def test_close__while_the_wire_is_stalled(server, make_relay, make_realtime):
     relay = make_relay(server)
     events = subscribed(make_realtime(relay.url), server)
@@ -567,6 +579,8 @@ def test_tls__certificate_that_is_trusted(
     listen(events, 'realtime')
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 def test_tls__certificate_that_is_not_trusted(
         trusted, python_server, make_relay, make_realtime, monkeypatch):
     monkeypatch.setattr(background, 'READY_SECONDS', 2)

@@ -285,6 +285,8 @@ def failing(client, internet):
     yield client.listen_user_events, ()
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 def test_what_is_said__of_failures(internet, client, records):
     failures = 0
     with warnings.catch_warnings(record=True) as warned:
@@ -302,6 +304,8 @@ def test_what_is_said__of_failures(internet, client, records):
         assert TOKEN not in line, line
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 def test_what_is_said__of_work(internet, client, records, monkeypatch):
     """Retries, redirects, cursors, uploads with faults, connections that the server closed, verify=False, events."""
     monkeypatch.setattr(background, 'READY_SECONDS', 1)

@@ -13,6 +13,8 @@ from amigocloud_sandbox.files import drawing, formats, kml
 from amigocloud_sandbox.sql.geometry import parse_geometry
 from amigocloud_sandbox.sql.sqlite.database import Database
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = [{'name': 'amigo_id', 'type': 'string'}, {'name': 'name', 'type': 'string'},
           {'name': 'size', 'type': 'integer'}, {'name': 'big', 'type': 'bigint'}, {'name': 'part', 'type': 'float'},
           {'name': 'open', 'type': 'boolean'}, {'name': 'day', 'type': 'date'}, {'name': 'geom', 'type': 'geometry'}]
