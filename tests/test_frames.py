@@ -647,6 +647,8 @@ def test_to_file__layers_and_append(serve, tmp_path):
     cursor.to_file(path, layer='two')
     assert [name for name, _ in pyogrio.list_layers(path)] == ['one', 'two']
     assert [len(pyogrio.read_dataframe(path, layer=layer)) for layer in ('one', 'two')] == [2, 1]
+    cursor.to_file(path, layer='three', append=True)
+    assert len(pyogrio.read_dataframe(path, layer='three')) == 1
     before = contents(tmp_path)
     with pytest.raises(AmigoCloudError):
         serve({'other': 'integer', 'g': 'geometry'},

@@ -164,7 +164,7 @@ class TableFile(object):
         stem = os.path.splitext(os.path.basename(path))[0]
         try:
             layer = pyogrio.read_info(path, layer=self._settings.get('layer', stem))
-        except pyogrio.errors.DataSourceError:
+        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError):
             # There is no such file or layer yet.
             return
         crs = getattr(frame, 'crs', None)
