@@ -57,68 +57,55 @@ def new_event():
     return _PolledEvent() if hasattr(select, 'poll') else threading.Event()
 
 
-class _LockEvent(object):
-    """Wait for a lock of this wait alone, which ``set`` releases."""
+class _Event(object):
+    """An event without a lock: each wait has something of its own that ends it."""
 
     def __init__(self):
         self._is_set = False
-        self._waiting = []
+        self._waits = []
 
     def is_set(self):
         return self._is_set
 
     def set(self):
         self._is_set = True
-        for lock in list(self._waiting):
+        for wait in list(self._waits):
             try:
-                lock.release()
-            except RuntimeError:
-                # Another call has released it.
+                self._end(wait)
+            except (EnvironmentError, RuntimeError):
+                # It has ended in the meantime.
                 pass
 
     def clear(self):
         self._is_set = False
+
+
+class _LockEvent(_Event):
+    """Wait for a lock, which ``set`` releases."""
 
     def wait(self, timeout=None):
         lock = threading.Lock()
         lock.acquire()
-        self._waiting.append(lock)
+        self._waits.append(lock)
         try:
-            if not self._is_set:
-                lock.acquire(timeout=-1 if timeout is None else max(timeout, 0))
-            return self._is_set
+            seconds = -1 if timeout is None else max(timeout, 0)
+            return self._is_set or lock.acquire(timeout=seconds)
         finally:
-            self._waiting.remove(lock)
+            self._waits.remove(lock)
+
+    def _end(self, lock):
+        lock.release()
 
 
-class _PolledEvent(object):
-    """Wait with ``poll``, in the kernel, on a pair of sockets per wait."""
-
-    def __init__(self):
-        self._is_set = False
-        self._waiting = []
-
-    def is_set(self):
-        return self._is_set
-
-    def set(self):
-        self._is_set = True
-        for sock in list(self._waiting):
-            try:
-                sock.send(b'1')
-            except EnvironmentError:
-                # That wait has returned in the meantime.
-                pass
-
-    def clear(self):
-        self._is_set = False
+class _PolledEvent(_Event):
+    """Wait with ``poll``, in the kernel, on a pair of sockets."""
 
     def wait(self, timeout=None):
         deadline = None if timeout is None else now() + timeout
         near, far = socket.socketpair()
         readable = select.poll()
         readable.register(near, select.POLLIN)
-        self._waiting.append(far)
+        self._waits.append(far)
         try:
             while not self._is_set:
                 left = None if deadline is None else deadline - now()
@@ -133,6 +120,9 @@ class _PolledEvent(object):
                         raise
             return self._is_set
         finally:
-            self._waiting.remove(far)
+            self._waits.remove(far)
             near.close()
             far.close()
+
+    def _end(self, sock):
+        sock.send(b'1')
