@@ -33,11 +33,12 @@ def pytest_xdist_auto_num_workers():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark the tests that use the sandbox, which takes seconds to start in each worker."""
+    """Mark the tests that use the sandbox, which takes seconds to start in each worker, and all slow ones."""
     for item in items:
         if 'sandbox' in getattr(item, 'fixturenames', ()) and not item.get_closest_marker('slow'):
-            item.add_marker('slow')
             item.add_marker('every_python')
+        if item.get_closest_marker('every_python'):
+            item.add_marker('slow')
 
 
 class Request(object):

@@ -23,7 +23,7 @@ from amigocloud.rows import text_files
 
 pytest_plugins = ['realtime_fixtures']
 
-pytestmark = [pytest.mark.slow, pytest.mark.every_python]
+pytestmark = pytest.mark.every_python
 
 TOKEN = 'R:secret+0123456789'
 

@@ -148,7 +148,6 @@ print(sum([greenlet.value for greenlet in greenlets], []))
 """
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 def test_monkey_patched():
     assert run(PATCHED, Echo().url).split() == ['[]']
@@ -171,7 +170,6 @@ def serve_geocoder(wire, rows):
         '/api/v1/me/geocoder/search': {'features': [{'geometry': {'coordinates': [1, 2]}}]}})
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 def test_monkey_patched__geocoding(wire):
     serve_geocoder(wire, 100)

@@ -149,7 +149,6 @@ def cut(count):
     return lambda piece: piece[:count]
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 @pytest.mark.parametrize('variant', POLLING)
 def test_polling__an_answer_that_is_cut_anywhere(make_server, make_relay, connect, variant):

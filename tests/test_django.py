@@ -16,7 +16,7 @@ from amigocloud import AmigoCloud, AmigoCloudError
 for needed in ('django', 'rest_framework', 'chunked_upload'):
     pytest.importorskip(needed)
 
-pytestmark = [pytest.mark.slow, pytest.mark.every_python]
+pytestmark = pytest.mark.every_python
 
 TOKEN, ROWS = 'T0ken', 120
 CONTENT = bytes(bytearray(range(256))) * 40

@@ -9,7 +9,7 @@ import threading
 import pytest
 from conftest import Answer, Wire
 
-pytestmark = [pytest.mark.slow, pytest.mark.every_python]
+pytestmark = pytest.mark.every_python
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 

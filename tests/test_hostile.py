@@ -226,7 +226,6 @@ def drip(wire, bytes_in_all, pause):
     return sent
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 @pytest.mark.parametrize('method, tries', [('get', 4), ('post', 1)])
 def test_drip__that_stops(wire, method, tries):
@@ -240,7 +239,6 @@ def test_drip__that_stops(wire, method, tries):
     assert len(wire.requests) == tries and len(sent) == 3 * tries
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 def test_drip__that_goes_on(wire):
     """Bytes that keep coming keep the call: it lasts longer than its time-out, and is right in the end."""

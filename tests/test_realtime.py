@@ -209,7 +209,6 @@ def test_wait__in_another_thread(make_realtime, python_server):
     assert came == [('realtime', {'a': 1}), thread]
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 @pytest.mark.parametrize('server', ['python', 'node-polling'], indirect=True)
 def test_slow_callback__does_not_stop_the_heartbeat(events, server):
@@ -277,7 +276,6 @@ def test_same_subscription__is_one(make_realtime, python_server, service):
     assert len(service.urls) == 3
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 @pytest.mark.parametrize('variant', VARIANTS)
 def test_server__killed_and_started_again(make_server, make_realtime, variant):
@@ -292,7 +290,6 @@ def test_server__killed_and_started_again(make_server, make_realtime, variant):
     listen(events, 'realtime')
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 def test_wire__stalled(server, make_relay, make_realtime):
     relay = make_relay(server)
@@ -306,7 +303,6 @@ def test_wire__stalled(server, make_relay, make_realtime):
     assert listen(events, 'realtime') == [('realtime', {'a': 1})]
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 @pytest.mark.parametrize('variant', ['python', 'node'])
 def test_wire__cut_again_and_again(make_server, make_relay, make_realtime, variant):
@@ -339,7 +335,6 @@ def test_reconnection__revoked_token(make_realtime, python_server, service):
     assert python_server.expect('authenticate')['payload']['websocket_session'] == 'S4'
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 @pytest.mark.parametrize('how', ['close', 'leave', 'error'])
 def test_refusal__comes_out_of_wait(server, make_realtime, how):
@@ -357,7 +352,6 @@ def test_refusal__comes_out_of_wait(server, make_realtime, how):
     assert server.expect('authenticate')['payload']['websocket_session'] == 'S5'
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 def test_refusal__not_if_an_event_follows_the_error_packet(events, server):
     server.refuse('error', payload='just saying')
@@ -472,7 +466,6 @@ def test_forget__ends_wait(make_realtime, python_server):
     events.wait()
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 def test_close__leaves_nothing_behind(make_realtime, server, open_files):
     before = None
@@ -526,7 +519,6 @@ def test_close__while_the_server_is_silent(make_realtime, silent_listener, silen
     connection.close()
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 def test_close__while_the_wire_is_stalled(server, make_relay, make_realtime):
     relay = make_relay(server)
@@ -579,7 +571,6 @@ def test_tls__certificate_that_is_trusted(
     listen(events, 'realtime')
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 def test_tls__certificate_that_is_not_trusted(
         trusted, python_server, make_relay, make_realtime, monkeypatch):
@@ -620,7 +611,6 @@ def test_import__loads_nothing_that_is_not_needed():
     ''') == ['[]']
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 @pytest.mark.parametrize('how', ['plain', 'patched', 'half'])
 def test_gevent_monkey(server, how):
@@ -656,7 +646,6 @@ EXIT = '''
 '''
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 @pytest.mark.parametrize('how', ['plain', 'patched'])
 @pytest.mark.parametrize('state', ['at once', 'subscribed', 'listening'])
@@ -666,21 +655,18 @@ def test_exit__without_a_traceback_or_a_wait(make_server, make_relay, how, state
     assert run_script(EXIT, server.url, how, state) == ['end']
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 @pytest.mark.parametrize('how', ['plain', 'patched'])
 def test_exit__server_down(how):
     assert run_script(EXIT, 'http://127.0.0.1:1', how, 'listening') == ['end']
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 @pytest.mark.parametrize('how', ['plain', 'patched'])
 def test_exit__silent_server(silent_url, how):
     assert run_script(EXIT, silent_url, how, 'listening') == ['end']
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 @pytest.mark.parametrize('how', ['plain', 'patched'])
 def test_exit__stalled_wire(server, make_relay, how):

@@ -7,7 +7,7 @@ from realtime_tools import run_script
 
 pytest_plugins = ['realtime_fixtures']
 
-pytestmark = [pytest.mark.slow, pytest.mark.every_python,
+pytestmark = [pytest.mark.every_python,
               pytest.mark.skipif(not hasattr(os, 'fork'), reason='no fork')]
 
 CHILDREN = '''

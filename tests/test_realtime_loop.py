@@ -226,7 +226,6 @@ def test_wait__wakes_only_in_the_main_thread(make_realtime, python_server, monke
         assert sleeps == expected
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 @pytest.mark.parametrize('variant', ['python', 'node-polling'])
 def test_half_open_network(make_server, make_wire, make_relay, short_event_pauses, variant):
@@ -388,7 +387,6 @@ def test_stop__belongs_to_the_listening_that_it_ends(make_realtime, python_serve
     listen(events, 'end')
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 @pytest.mark.parametrize('how', ['until a time', 'for what is there', 'until it is stopped', 'with a greenlet'])
 def test_thread_that_has_listened__leaves_no_files(make_realtime, python_server, open_files, how):
@@ -493,7 +491,6 @@ def test_wait__for_years(make_realtime, python_server):
         timer.join()
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 @pytest.mark.skipif(not hasattr(signal, 'setitimer'), reason='Windows has no timers that send signals')
 def test_stop__by_a_signal_handler_while_events_come(python_server):

@@ -285,7 +285,6 @@ def failing(client, internet):
     yield client.listen_user_events, ()
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 def test_what_is_said__of_failures(internet, client, records):
     failures = 0
@@ -304,7 +303,6 @@ def test_what_is_said__of_failures(internet, client, records):
         assert TOKEN not in line, line
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 def test_what_is_said__of_work(internet, client, records, monkeypatch):
     """Retries, redirects, cursors, uploads with faults, connections that the server closed, verify=False, events."""

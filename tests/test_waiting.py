@@ -21,7 +21,6 @@ def test_now__is_not_the_clock_of_the_day(monkeypatch):
     assert before <= waiting.now() < before + PATIENCE
 
 
-@pytest.mark.slow
 @pytest.mark.every_python
 @pytest.mark.skipif(not hasattr(signal, 'setitimer'), reason='Windows has no timers that send signals')
 def test_event__is_set_by_signal_handlers():
