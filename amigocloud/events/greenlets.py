@@ -92,7 +92,10 @@ def listener(gevent):
     Args:
         gevent (module): the package, which is passed because importing it takes a lock.
     """
-    made = Listener(gevent)
+    # gevent has no public way to look for a hub without making one.
+    get_hub = gevent._hub_local.get_hub_if_exists
+    had_hub = get_hub() is not None
+    made = Listener(gevent, get_hub)
     process = os.getpid()
     try:
         yield made
@@ -102,8 +105,8 @@ def listener(gevent):
             made.switch()
     finally:
         made.close()
-        hub = made.hub()
-        is_own = made.had_no_hub and hub is not None and not hub.loop.default
+        hub = get_hub()
+        is_own = not had_hub and hub is not None and not hub.loop.default
         if is_own and process == os.getpid() and gevent.getcurrent() is hub.parent:
             # If the loop has not run yet, or is still running its callbacks, join times out even if
             # nothing needs the hub. After a timer, join ends the loop.
@@ -113,7 +116,7 @@ def listener(gevent):
 
 
 class Listener(object):
-    """What wakes a thread that listens, and how it sleeps.
+    """Put a thread that listens to sleep, and wake it.
 
     The main thread, and any thread that has a hub of gevent, sleeps in gevent's loop, so its other
     greenlets run. Another thread sleeps without gevent: the interpreter crashes if it ends while a
@@ -121,23 +124,20 @@ class Listener(object):
 
     Args:
         gevent (module): the package.
+        get_hub (callable): returns the hub of this thread, or None if it has none.
 
     Attributes:
-        hub (callable): returns the hub of this thread, or None.
-        had_no_hub (bool): whether the thread had no hub before.
         handles_signals (bool): whether this is the main thread, whose loop is the default one.
     """
 
-    def __init__(self, gevent):
+    def __init__(self, gevent, get_hub):
         self._gevent = gevent
+        self._get_hub = get_hub
         self._process = os.getpid()
         self._awake = new_event()
         self._loop_awake = gevent.event.Event()
         self._watcher = None
-        # gevent has no public way to look for a hub without making one.
-        self.hub = gevent._hub_local.get_hub_if_exists
-        self.had_no_hub = self.hub() is None
-        hub = gevent.get_hub() if threads_are_greenlets() or _in_main_thread() else self.hub()
+        hub = gevent.get_hub() if threads_are_greenlets() or _in_main_thread() else get_hub()
         self.handles_signals = hub is not None and hub.loop.default
 
     def wake(self):
@@ -159,7 +159,7 @@ class Listener(object):
         Args:
             seconds (float): the limit, which may be longer than a day; infinity for none.
         """
-        hub = self.hub()
+        hub = self._get_hub()
         # No kind of sleep takes all numbers.
         limit = None if seconds == float('inf') else min(seconds, _DAY)
         if hub is None:
@@ -175,7 +175,7 @@ class Listener(object):
     def switch(self):
         """Let other greenlets run, if the thread has any."""
         # A hub is false until it runs for the first time.
-        if self.hub() is not None:
+        if self._get_hub() is not None:
             self._gevent.sleep(0)
 
     def close(self):

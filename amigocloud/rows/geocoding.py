@@ -93,8 +93,8 @@ def geocode(dataset, address_field, geometry_field, components, progress=None):
     finish = datetime.datetime.now()
     query = 'SELECT count(*) FROM {} WHERE {} IS NOT NULL'.format(table, geometry_field)
     try:
-        made = [row.get('count') for row in _rows(client, sql_url, {'query': query})
-                if isinstance(row, dict)]
+        found = checks.member(client.get(sql_url, {'query': query}), 'data', list, sql_url)
+        made = [row.get('count') for row in found if isinstance(row, dict)]
     except AmigoCloudError:
         # The points are written; only their number is unknown.
         made = []
@@ -138,10 +138,6 @@ def _check_is_no_geometry(answer, address_field):
             raise AmigoCloudValueError(
                 'address_field must name the column of the addresses, but {} is geometry. Perhaps '
                 'address_field and geometry_field are swapped.'.format(shown(address_field)))
-
-
-def _rows(client, sql_url, params):
-    return checks.member(client.get(sql_url, params), 'data', list, sql_url)
 
 
 def _search_ahead(pool, search, rows):

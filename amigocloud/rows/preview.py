@@ -53,8 +53,7 @@ def table(title, head):
         str: HTML in which all text is escaped and tokens are struck out.
     """
     types = columns_of(head.members)
-    names = None if types is None else [column['name'] for column in head.members['columns']]
-    rows = [_by_name(row, names) for row in head.rows]
+    rows = [_by_name(row, types) for row in head.rows]
     if types is None:
         types = collections.OrderedDict.fromkeys(name for row in rows for name in row)
     lines = [_row('th', types)]

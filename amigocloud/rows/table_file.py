@@ -61,6 +61,9 @@ class TableFile(object):
             geometries (list of str): the names of its geometry columns.
         """
         settings = self._settings
+        path = self._path or self._name
+        if settings.get('append') and not hasattr(path, 'write'):
+            self._check_layer(frame, path)
         # GDAL ignores the case of driver names.
         driver = str(settings.get('driver')).upper()
         options = {name.upper(
@@ -149,11 +152,7 @@ class TableFile(object):
     def _write(self, frame, path, part):
         import pyogrio
         try:
-            if self._settings.get('append'):
-                self._check_layer(frame, path)
             pyogrio.write_dataframe(frame, path, **self._settings)
-        except AmigoCloudValueError:
-            raise
         except Exception as error:
             # pyogrio, pandas and pyarrow raise exceptions of many classes here.
             six.raise_from(self._error(str(error).replace(os.path.join(part, ''), '')), error)

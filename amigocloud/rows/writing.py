@@ -261,6 +261,7 @@ def _amigo_ids(frame):
 def _in_wgs84(series):
     """Return a geometry column in the coordinate system of datasets."""
     import numpy
+    import pyproj
     import shapely
     crs = series.values.crs
     if crs is None and not series.values.isna().all():
@@ -275,8 +276,7 @@ def _in_wgs84(series):
             u'WGS 84 (SRID 4326); transform it first.'.format(shortened(crs.name)))
     try:
         moved = series.to_crs(WGS84)
-    except Exception as error:
-        # pyproj raises exceptions of its own classes.
+    except pyproj.exceptions.ProjError as error:
         six.raise_from(AmigoCloudValueError(
             u'it cannot be transformed from {} to WGS 84 (SRID 4326): {}'.format(
                 shortened(crs.name), shortened(str(error)))), error)
